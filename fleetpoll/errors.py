@@ -1,0 +1,68 @@
+"""Every error that fleetpoll raises on purpose, as one tree.
+
+FleetpollError
+├── SettingsError          a setting, an id or a file of the user's is wrong          (exit 2)
+├── StateError             Redis
+│   └── RedisUnavailable   it cannot be reached, or went away during a command        (exit 69)
+├── AwsError               AWS Batch answered no, or did not answer
+│   ├── Throttled          slow down: the allowance of this operation is spent
+│   ├── AccessDenied       credentials are missing, expired or not allowed to do this
+│   ├── BadRequest         AWS refused the content of the call
+│   └── Unreachable        no usable answer: time-out, reset, 5xx, a cut or foreign body
+├── TokenRefused           the bucket has no token within the time the caller gave
+└── EmbeddedError          the embedded Redis server cannot be found, started or joined
+"""
+
+from __future__ import annotations
+
+
+class FleetpollError(Exception):
+    """The root of all errors that fleetpoll raises on purpose."""
+
+
+class SettingsError(FleetpollError):
+    """A setting, an id or a file of the user's is wrong; the message says which and what to do."""
+
+
+class StateError(FleetpollError):
+    """Redis refused or failed."""
+
+
+class RedisUnavailable(StateError):
+    """Redis cannot be reached, or went away during a command."""
+
+
+class AwsError(FleetpollError):
+    """AWS Batch answered no, or gave no usable answer. `code` is AWS's error code, or ''."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Throttled(AwsError):
+    """AWS said slow down. `retry_after_s` is AWS's own hint, 0.0 when it gave none."""
+
+    def __init__(self, message: str, code: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(message, code)
+        self.retry_after_s = retry_after_s
+
+
+class AccessDenied(AwsError):
+    """Credentials are missing, expired, or not allowed to do this."""
+
+
+class BadRequest(AwsError):
+    """AWS refused the content of the call; the same call will be refused again."""
+
+
+class Unreachable(AwsError):
+    """No usable answer came: time-out, reset, 5xx, or a body that is cut off or not AWS's."""
+
+
+class TokenRefused(FleetpollError):
+    """The bucket has no token within the time that the caller gave."""
+
+
+class EmbeddedError(FleetpollError):
+    """The embedded Redis server cannot be found, started or joined."""
