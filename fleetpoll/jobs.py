@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -77,6 +78,90 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     started_ms: int = 0
     stopped_ms: int = 0
     absences: int = 0  # answers in a row that left the job out, counted after the grace
+
+    def public(self, job_id: str) -> dict[str, Any]:
+        """The form that users read: times in epoch seconds with milliseconds, null where nothing is known."""
+        return {
+            "job_id": job_id,
+            "job_name": self.job_name,
+            "status": self.status.value,
+            "job_queue": self.job_queue,
+            "job_definition": self.job_definition,
+            "attempt": self.attempt,
+            "exit_code": self.exit_code,
+            "reason": self.reason,
+            "status_reason": self.status_reason,
+            "log_stream": self.log_stream,
+            "created_at": seconds(self.created_ms),
+            "started_at": seconds(self.started_ms),
+            "stopped_at": seconds(self.stopped_ms),
+            "tracked_at": seconds(self.tracked_ms),
+            "changed_at": seconds(self.changed_ms),
+        }
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """A difference that was seen, as the stream carries it; the reason is AWS's word on it, or ours."""
+
+    job_id: str
+    job_name: str
+    before: JobStatus
+    after: JobStatus
+    attempt: int
+    exit_code: int | None
+    reason: str
+    log_stream: str
+    created_ms: int
+    started_ms: int
+    stopped_ms: int
+    detected_ms: int
+    cursor: str = ""  # its place in the stream, given by Redis
+
+    @classmethod
+    def between(cls, job_id: str, known: Snapshot, record: Snapshot) -> Transition:
+        """The transition that led from `known` to `record`, detected when `record` was made."""
+        return cls(
+            job_id=job_id,
+            job_name=record.job_name,
+            before=known.status,
+            after=record.status,
+            attempt=record.attempt,
+            exit_code=record.exit_code,
+            reason=record.reason or record.status_reason,
+            log_stream=record.log_stream,
+            created_ms=record.created_ms,
+            started_ms=record.started_ms,
+            stopped_ms=record.stopped_ms,
+            detected_ms=record.changed_ms,
+        )
+
+    @property
+    def lag_ms(self) -> int | None:
+        """From the moment AWS stopped the job to its detection; None unless both are known."""
+        return max(0, self.detected_ms - self.stopped_ms) if self.after.terminal and self.stopped_ms else None
+
+    def public(self) -> dict[str, Any]:
+        """The form that users read: times in epoch seconds with milliseconds, null where nothing is known."""
+        return {
+            "id": self.cursor,
+            "job_id": self.job_id,
+            "job_name": self.job_name,
+            "from": self.before.value,
+            "to": self.after.value,
+            "attempt": self.attempt,
+            "exit_code": self.exit_code,
+            "reason": self.reason,
+            "log_stream": self.log_stream,
+            "created_at": seconds(self.created_ms),
+            "started_at": seconds(self.started_ms),
+            "stopped_at": seconds(self.stopped_ms),
+            "detected_at": seconds(self.detected_ms),
+        }
+
+
+def seconds(epoch_ms: int) -> float | None:
+    """Epoch milliseconds as epoch seconds; None for 0, which means that the time is not known."""
+    return epoch_ms / 1000 if epoch_ms else None
 
 
 def is_job_id(text: str) -> bool:

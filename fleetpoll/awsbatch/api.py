@@ -1,0 +1,72 @@
+"""The calls to AWS Batch. One call is one HTTP request: the SDK's retries would be calls that the bucket never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from fleetpoll.awsbatch.failures import named
+from fleetpoll.awsbatch.parse import descriptions
+
+if TYPE_CHECKING:
+    from fleetpoll.jobs import Description
+    from fleetpoll.settings import Settings
+
+HTTP_OK = 200
+POOL = 4
+PARSED = "fleetpollDescriptions"
+
+
+class BatchApi:
+    """AWS Batch for one account and Region. Raises Throttled, AccessDenied, BadRequest or Unreachable."""
+
+    def __init__(self, settings: Settings) -> None:
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 1},
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            max_pool_connections=POOL,
+            tcp_keepalive=True,
+            parameter_validation=False,
+        )
+        with named():
+            session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+            self._client = session.client("batch", config=config, endpoint_url=settings.endpoint_url)
+        self._client.meta.events.register("before-parse.batch.DescribeJobs", _take_body)
+
+    def describe(self, ids: Sequence[str]) -> dict[str, Description]:
+        """What AWS says of those `ids` (1…100) that it knows; the others are absent."""
+        with named():
+            answer = self._client.describe_jobs(jobs=list(ids))
+        found: dict[str, Description] = answer[PARSED]
+        return found
+
+    def submit_job(self, **request: Any) -> dict[str, Any]:
+        """SubmitJob with AWS's own arguments and answer."""
+        with named():
+            return dict(self._client.submit_job(**request))
+
+    def terminate_job(self, job_id: str, reason: str) -> None:
+        """TerminateJob."""
+        with named():
+            self._client.terminate_job(jobId=job_id, reason=reason)
+
+    def cancel_job(self, job_id: str, reason: str) -> None:
+        """CancelJob."""
+        with named():
+            self._client.cancel_job(jobId=job_id, reason=reason)
+
+    def list_jobs(self, **request: Any) -> dict[str, Any]:
+        """One page of ListJobs with AWS's own arguments and answer."""
+        with named():
+            return dict(self._client.list_jobs(**request))
+
+
+def _take_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Mapping[str, Any]) -> None:
+    """Read a good answer's body here, before botocore walks it, and leave botocore an empty one."""
+    if response_dict["status_code"] == HTTP_OK:
+        customized_response_dict[PARSED] = descriptions(response_dict["body"])
+        response_dict["body"] = b"{}"

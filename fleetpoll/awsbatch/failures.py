@@ -1,0 +1,115 @@
+"""What can go wrong with a call, as one of our four errors.
+
+Throttle codes are matched by their text: the Batch model does not define them, so botocore has no classes for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from fleetpoll.errors import AccessDenied, AwsError, BadRequest, SettingsError, Throttled, Unreachable
+
+THROTTLES = frozenset(
+    {
+        "TooManyRequestsException",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+        "BandwidthLimitExceeded",
+        "PriorRequestNotComplete",
+        "SlowDown",
+    }
+)
+DENIALS = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+    }
+)
+CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    NoAuthTokenError,
+    SSOError,
+)
+HTTP_TOO_MANY, HTTP_SERVER = 429, 500
+HTTP_DENIED = (401, 403)
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Turn botocore's errors into ours."""
+    try:
+        yield
+    except ClientError as error:
+        raise of_response(error.response) from error
+    except CREDENTIALS as error:
+        raise AccessDenied(f"AWS credentials cannot be had: {error}", type(error).__name__) from error
+    except NoRegionError as error:
+        raise SettingsError("No AWS Region: set `region`, FLEETPOLL_REGION or AWS_DEFAULT_REGION.") from error
+    except ProfileNotFound as error:
+        raise SettingsError(f"{error}: check `profile` and AWS_PROFILE.") from error
+    except BotoCoreError as error:
+        raise Unreachable(f"AWS Batch gave no answer: {error}", type(error).__name__) from error
+
+
+def of_response(response: Mapping[str, Any]) -> AwsError:
+    """The error that an answer of AWS's stands for."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    words = str(response.get("Error", {}).get("Message", "")) or "no message"
+    metadata = response.get("ResponseMetadata", {})
+    http = int(metadata.get("HTTPStatusCode", 0))
+    text = f"{code}: {words}"
+    if code in THROTTLES or http == HTTP_TOO_MANY:
+        return Throttled(text, code, retry_after_s(metadata.get("HTTPHeaders", {})))
+    if code in DENIALS or http in HTTP_DENIED:
+        return AccessDenied(text, code)
+    if http >= HTTP_SERVER:
+        return Unreachable(text, code)
+    return BadRequest(text, code)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """AWS's hint how long to stay away, in seconds; 0.0 when there is none that makes sense."""
+    for header, unit_s in (("x-amz-retry-after", 1e-3), ("retry-after", 1.0)):
+        try:
+            hint = float(headers.get(header, "")) * unit_s
+        except ValueError:
+            continue
+        if hint > 0:
+            return hint
+    return 0.0

@@ -1,0 +1,63 @@
+"""When to look at a job again. Pure: no clock, no I/O, the randomness is passed in.
+
+Airflow's hook lets every task back off by itself: after n looks it waits U(base/3, base), base = min(600, 1 + (0.6·n)²).
+A fleet knows what no task can know, the number of live jobs J and the rate R that is granted now, and so it bends that
+curve to what the allowance affords (the elastic ceiling):
+
+    ceiling = max(freshness, 0.8 · J / (100 · R))
+    delay   = min( U(base/3, base),  ceiling · U(0.8, 1.2) )
+
+The number of tries is not stored, it is read off the age: how many looks the hook's curve, left alone, would have
+made since the job's last transition. So the curve starts over at each transition, a look that changes nothing writes
+nothing, and looks that came late because the fleet was busy do not count twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from fleetpoll.backoff import exponential_delay
+
+IDS_PER_CALL = 100
+SHARE = 0.8
+"""How much of a sweep the ceiling is: below 1, so that the schedule is always a little overdue and calls stay full."""
+JITTER = (0.8, 1.2)
+PATIENCE = 0.1
+"""How much of `freshness` a job that is due may wait for others, so that a call carries more ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """The policy, for J live jobs and R granted calls per second."""
+
+    freshness_s: float
+    live: int
+    granted: float
+
+    @property
+    def sweep_s(self) -> float:
+        """How long the allowance needs to look once at every live job: J / (100 · R)."""
+        return self.live / (IDS_PER_CALL * self.granted)
+
+    @property
+    def ceiling_s(self) -> float:
+        """The longest delay that is worth planning: what is fresh enough, or what the allowance affords."""
+        return max(self.freshness_s, SHARE * self.sweep_s)
+
+    def delay_s(self, age_s: float, rng: Random) -> float:
+        """How long to wait before the next look at a job that made its last transition `age_s` ago."""
+        return min(exponential_delay(tries_at(age_s), rng), self.ceiling_s * rng.uniform(*JITTER))
+
+
+def tries_at(age_s: float) -> float:
+    """The looks that the hook's curve makes within `age_s` of a transition, about.
+
+    n looks take Σ ⅔·(1 + 0.36·k²) ≈ ⅔·n + 0.08·n³ seconds; this is the inverse by Cardano's formula
+    (n³ + 8.33·n = 12.5·age has one real root).
+    """
+    if age_s <= 0:
+        return 0.0
+    p, q = 25 / 9, 6.25 * age_s
+    root = (q * q + p**3) ** 0.5
+    return float((q + root) ** (1 / 3) - (root - q) ** (1 / 3))

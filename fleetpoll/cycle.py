@@ -1,0 +1,145 @@
+"""One pass of a worker through the rooms: claim, reserve, describe, diff, plan, settle.
+
+The order is part of the design. A lease is plentiful and heals itself, a token is scarce: never hold the scarce thing
+while looking for the plentiful one. And a lease is trusted only so long: before a call and before a settle we look
+whether it may already be somebody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import msgspec
+
+from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.cadence import PATIENCE, Cadence
+from fleetpoll.clock import Mono
+from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
+from fleetpoll.errors import AwsError, BadRequest, Throttled
+from fleetpoll.jobs import Description, JobStatus, Snapshot, Transition
+from fleetpoll.settings import Settings
+from fleetpoll.state.bucket import FleetBucket, Permit, Reason
+from fleetpoll.state.rooms import DESCRIBE, Rooms
+from fleetpoll.state.schedule import Lease, Look, Nothing
+
+RELEASED_AFTER_S = (1.0, 3.0)
+"""When the jobs of a failed call are due again: soon, and not all at once."""
+PAUSED_RECHECK_S = 0.5
+
+Wait = Callable[[float], bool]
+"""Waits so many seconds; False when it was cut short because the worker is to stop."""
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass did, and how long to wait before the next one is worth making (None: until jobs are tracked)."""
+
+    wait_s: float | None = 0.0
+    idle: bool = False
+    calls: int = 0
+    kept: int = 0
+    lost: int = 0
+    moved: list[Transition] = field(default_factory=list)
+    failure: AwsError | None = None
+
+
+class Cycle:
+    """Takes one lease through the rooms. `wait` is how it sleeps, so that a drain can end the sleep."""
+
+    def __init__(self, rooms: Rooms, api: BatchApi, settings: Settings, mono: Mono, rng: Random, wait: Wait) -> None:
+        self._rooms, self._api, self._settings = rooms, api, settings
+        self._mono, self._rng, self._wait = mono, rng, wait
+        self._bucket: FleetBucket = rooms.buckets[DESCRIBE]
+        self._patience = Patience(round(settings.missing_grace * 1000), settings.missing_checks)
+
+    def run(self) -> Pass:
+        """One pass. Raises RedisUnavailable or StateError; AWS's failures are in the answer."""
+        s = self._settings
+        lease = self._rooms.schedule.claim(s.visibility, margin_s=s.margin, patience_s=PATIENCE * s.freshness)
+        if isinstance(lease, Nothing):
+            return Pass(wait_s=lease.wait_s, idle=True)
+        done = Pass()
+        self._serve(lease, list(lease.jobs), done)
+        return done
+
+    def _serve(self, lease: Lease, ids: Sequence[str], done: Pass) -> None:
+        """Spend one token on `ids`. A call that AWS refuses as a whole is split until the culprit is alone."""
+        permit = self._permit(lease, ids, done)
+        if permit is None:
+            return
+        done.calls += 1
+        try:
+            found = self._api.describe(ids)
+        except BadRequest as refusal:
+            if len(ids) == 1:
+                self._settle(lease, [self._rejected(lease, ids[0], refusal)], done, asked=0)
+                return
+            middle = len(ids) // 2
+            self._serve(lease, ids[:middle], done)
+            self._serve(lease, ids[middle:], done)
+        except AwsError as failure:
+            self._failed(lease, ids, permit, failure, done)
+        else:
+            self._settle(lease, self._plan(lease, ids, found, permit.granted), done, asked=len(ids))
+
+    def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Permit | None:
+        """A token whose time has come, while the lease is still ours; else the jobs are given back."""
+        answer = self._bucket.reserve(self._settings.token_wait)
+        if not isinstance(answer, Permit):
+            self._rooms.schedule.release(lease, ids)
+            paused = answer.reason is Reason.PAUSED
+            too_far = answer.wait_s - self._settings.token_wait * self._rng.uniform(0.25, 0.75)
+            done.wait_s = PAUSED_RECHECK_S if paused else max(0.0, too_far)
+            return None
+        if self._wait(answer.wait_s) and self._mono() < lease.trusted_until:
+            return answer
+        self._bucket.refund()
+        self._rooms.schedule.release(lease, ids)
+        return None
+
+    def _failed(self, lease: Lease, ids: Sequence[str], permit: Permit, failure: AwsError, done: Pass) -> None:
+        done.failure = failure
+        if isinstance(failure, Throttled):
+            self._bucket.penalize(permit.stamp_us, failure.retry_after_s)
+            self._rooms.schedule.release(lease, ids, call="throttled")
+        else:
+            self._rooms.schedule.release(lease, ids, delay_s=self._rng.uniform(*RELEASED_AFTER_S), call="failed")
+
+    def _plan(self, lease: Lease, ids: Sequence[str], found: dict[str, Description], granted: float) -> list[Look]:
+        """How each job of a call is settled."""
+        cadence = Cadence(self._settings.freshness, lease.live, granted)
+        now_ms = lease.now_ms(self._mono())
+        return [
+            look_of(i, compare(lease.jobs[i], found.get(i), now_ms, self._patience), cadence, now_ms, self._rng) for i in ids
+        ]
+
+    def _rejected(self, lease: Lease, job_id: str, refusal: BadRequest) -> Look:
+        known = lease.jobs[job_id]
+        now_ms = lease.now_ms(self._mono())
+        record = msgspec.structs.replace(known, status=JobStatus.REJECTED, status_reason=str(refusal), changed_ms=now_ms)
+        return Look(job_id, None, record, Transition.between(job_id, known, record))
+
+    def _settle(self, lease: Lease, looks: list[Look], done: Pass, *, asked: int) -> None:
+        if self._mono() >= lease.trusted_until:
+            done.lost += len(looks)
+            return
+        kept, lost = self._rooms.schedule.settle(lease, looks, events_kept=self._settings.events_kept, asked=asked)
+        done.kept += kept
+        done.lost += lost
+        done.moved += [look.transition for look in looks if look.transition is not None]
+
+
+def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: Random) -> Look:
+    """One job's settlement: what to record, what to publish, when to look again."""
+    if isinstance(outcome, Moved):
+        delay_s = None if outcome.record.status.terminal else cadence.delay_s(0.0, rng)
+        return Look(job_id, delay_s, outcome.record, Transition.between(job_id, outcome.known, outcome.record))
+    return Look(job_id, cadence.delay_s(_age_s(outcome, now_ms), rng), outcome.record)
+
+
+def _age_s(outcome: Missing | Outcome, now_ms: int) -> float:
+    """How long ago the last transition was seen; for a job that was never seen, how long it has been tracked."""
+    known: Snapshot = outcome.known
+    return max(0, now_ms - (known.changed_ms or known.tracked_ms)) / 1000

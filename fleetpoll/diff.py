@@ -1,0 +1,74 @@
+"""What a look has changed: the known snapshot beside what AWS described. Pure: no clock, no I/O.
+
+AWS's statuses are not monotonic (an attempt that fails goes from RUNNING back to RUNNABLE), so any difference of
+status or attempt is a transition, in whatever direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from fleetpoll.jobs import Description, JobStatus, Snapshot
+
+COPIED = tuple(f.name for f in msgspec.structs.fields(Description) if f.name != "job_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Same status, same attempt. `record` is set when details (a reason, a log stream) are new and worth keeping."""
+
+    known: Snapshot
+    record: Snapshot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A transition from `known.status` to `record.status`."""
+
+    known: Snapshot
+    record: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The answer left the job out. `record` is set when the absence counts, that is after the grace."""
+
+    known: Snapshot
+    record: Snapshot | None
+
+
+Outcome = Unchanged | Moved | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a job may be absent from AWS's answers: `grace_ms` from tracking, then `checks` absences in a row."""
+
+    grace_ms: int
+    checks: int
+
+
+def compare(known: Snapshot, described: Description | None, now_ms: int, patience: Patience) -> Outcome:
+    """What one look says of one job; `described` is None when the answer left it out."""
+    if described is None:
+        return _missing(known, now_ms, patience)
+    moved = described.status != known.status or described.attempt > known.attempt
+    changed_ms = now_ms if moved else known.changed_ms
+    fresh = {name: getattr(described, name) for name in COPIED}
+    record = msgspec.structs.replace(known, **fresh, changed_ms=changed_ms, absences=0)
+    if moved:
+        return Moved(known, record)
+    return Unchanged(known, None if record == known else record)
+
+
+def _missing(known: Snapshot, now_ms: int, patience: Patience) -> Outcome:
+    if now_ms - known.tracked_ms < patience.grace_ms:
+        return Missing(known, None)
+    absences = known.absences + 1
+    if absences < patience.checks:
+        return Missing(known, msgspec.structs.replace(known, absences=absences))
+    reason = f"AWS Batch left this job out of {absences} answers in a row"
+    lost = msgspec.structs.replace(known, status=JobStatus.LOST, status_reason=reason, absences=absences, changed_ms=now_ms)
+    return Moved(known, lost)

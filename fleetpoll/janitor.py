@@ -1,0 +1,26 @@
+"""Housekeeping: forget jobs that finished long ago and workers that fell silent, in small steps."""
+
+from __future__ import annotations
+
+from fleetpoll.settings import Settings
+from fleetpoll.state.rooms import Rooms
+
+STEP = 500
+SILENT_BEATS = 12
+"""A worker that missed this many beats is forgotten; long before, it counts as silent."""
+
+
+class Janitor:
+    """Every worker has one: a sweep is idempotent and short, so nobody needs to be elected for it."""
+
+    def __init__(self, rooms: Rooms, settings: Settings) -> None:
+        self._rooms, self._settings = rooms, settings
+
+    def sweep(self) -> tuple[int, int]:
+        """One bounded step. Returns how many jobs and how many workers were forgotten."""
+        keys = self._rooms.keys
+        kept_ms, silent_ms = round(self._settings.finished_kept * 1000), round(self._settings.beat * SILENT_BEATS * 1000)
+        jobs, workers = self._rooms.scripts.run(
+            "sweep", (keys.ledger, keys.finished, keys.counts, keys.roster), ("", kept_ms, STEP, silent_ms)
+        )
+        return int(jobs), int(workers)

@@ -1,0 +1,157 @@
+"""One frozen model of everything that can be set, and where it comes from: defaults < TOML file < environment < flags.
+
+A value that makes no sense, alone or beside another, is refused when the settings are made, with a sentence
+that says what to do. Durations are in seconds, rates in calls per second.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from fleetpoll.errors import SettingsError
+
+PREFIX = "FLEETPOLL_"
+NOT_SETTINGS = frozenset({"FLEETPOLL_CONFIG"})
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+FleetName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._/@+-]{1,64}$")]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. A key of the TOML file and FLEETPOLL_<NAME> have the field's name."""
+
+    redis_url: str | None = None  # redis://, rediss:// or unix://; none: an embedded server is started or joined
+    redis_server: str | None = None  # path of the server binary that the embedded server runs
+    state_home: str | None = None  # where the embedded server keeps its data; none: the XDG state home
+    fleet: FleetName = "default"  # one fleet is one AWS account and Region, hence one allowance
+
+    region: str | None = None  # none: as boto3 finds it
+    profile: str | None = None  # a profile of the AWS configuration files
+    endpoint_url: str | None = None  # none: AWS_ENDPOINT_URL_BATCH, else AWS itself
+    connect_timeout: Positive = 3.0
+    read_timeout: Positive = 20.0
+
+    rate: Positive = 10.0  # DescribeJobs calls per second, the hard ceiling of the whole fleet
+    rate_min: Positive = 0.5  # a throttled fleet never goes slower than this
+    burst: Annotated[float, Meta(ge=1)] | None = None  # tokens that may pile up; none: max(1, rate / 4)
+    submit_rate: Positive = 25.0  # SubmitJob calls per second; AWS states 50 per account and Region
+    terminate_rate: Positive = 10.0
+    cancel_rate: Positive = 10.0
+    list_rate: Positive = 2.0
+    token_wait: Positive = 20.0  # the longest that a worker books ahead for a token
+
+    freshness: Positive = 5.0  # fresh enough: the fleet does not spend calls to know sooner than this
+    visibility: Positive = 60.0  # a claim that is not settled within this is void, its jobs are due again
+    margin: Positive = 5.0  # a lease is trusted until this long before its end
+    missing_grace: NotNegative = 60.0  # from tracking: AWS may not show a new job at once
+    missing_checks: Count = 10  # absences in a row, after the grace, that make a job LOST
+
+    workers: Count = 4  # poller processes under one supervisor
+    beat: Positive = 5.0  # a worker shows that it is alive this often
+    drain_timeout: Positive = 30.0  # from drain to stop
+    stuck_after: Positive = 60.0  # a poller whose loop stood still this long is replaced
+
+    events_kept: Count = 1_000_000  # transitions kept in the stream, about
+    finished_kept: Positive = 7 * 86_400.0  # how long the ledger keeps finished jobs
+
+    log_format: Literal["auto", "console", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense beside each other."""
+        call_s = self.token_wait + self.connect_timeout + self.read_timeout + self.margin
+        if self.visibility <= call_s:
+            raise SettingsError(
+                f"visibility ({self.visibility:g} s) must be longer than token_wait + connect_timeout + read_timeout"
+                f" + margin ({call_s:g} s): a lease that ends during its own call makes a second call for the same"
+                f" jobs. Raise visibility or lower token_wait."
+            )
+        if self.rate_min > self.rate:
+            raise SettingsError(f"rate_min ({self.rate_min:g}) is above rate ({self.rate:g}): lower it.")
+        if self.stuck_after <= self.read_timeout + self.connect_timeout:
+            raise SettingsError(
+                f"stuck_after ({self.stuck_after:g} s) must be longer than one call may take (connect_timeout +"
+                f" read_timeout = {self.read_timeout + self.connect_timeout:g} s), else healthy workers are replaced."
+            )
+
+    @property
+    def burst_tokens(self) -> float:
+        """The depth of the DescribeJobs bucket: `burst`, or what `default_burst` makes of `rate`."""
+        return self.burst if self.burst is not None else default_burst(self.rate)
+
+
+def default_burst(rate: float) -> float:
+    """Tokens that may pile up: max(1, rate / 4), a quarter of a second of the rate, far below AWS's own burst."""
+    return max(1.0, rate / 4)
+
+
+NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
+
+
+def load(
+    environ: Mapping[str, str],
+    config: str | Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Settings from the TOML file `config`, then `environ`, then `flags` (None means not given), the later winning.
+
+    Raises SettingsError that names the source, the setting and what is wrong with it.
+    """
+    layers = [
+        (str(config), _from_file(Path(config)) if config is not None else {}),
+        ("the environment", _from_environ(environ)),
+        ("the command line", {name: value for name, value in (flags or {}).items() if value is not None}),
+    ]
+    merged: dict[str, Any] = {}
+    for source, values in layers:
+        for name, value in values.items():
+            merged[name] = _checked(source, name, value)
+    return Settings(**merged)
+
+
+def _checked(source: str, name: str, value: Any) -> Any:
+    """The value as the field's own type, from text if need be."""
+    if name not in NAMES:
+        raise SettingsError(f"{source}: there is no setting {name!r}{did_you_mean(name, NAMES)}")
+    kind = next(field.type for field in msgspec.structs.fields(Settings) if field.name == name)
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{source}: {name} = {value!r} will not do: {error}.") from None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"The configuration file {path} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The configuration file {path} is not TOML: {error}.") from None
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    values = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in NAMES:
+            known = sorted({*(PREFIX + n.upper() for n in NAMES), *NOT_SETTINGS})
+            raise SettingsError(f"The environment sets {variable}, which is no setting{did_you_mean(variable, known)}")
+        values[name] = value
+    return values
+
+
+def did_you_mean(word: str, known: tuple[str, ...] | list[str]) -> str:
+    """The end of a refusal: '; did you mean X?' when a known word is near, else '.'."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else "."

@@ -1,0 +1,64 @@
+"""The one way to open a connection to Redis.
+
+redis-py's own retries are off: it would send an EVALSHA again whose reply was lost, and so claim or spend twice.
+Replies are text (`decode_responses`), settled here once. RESP2, because Redis 6.2 and Valkey speak it alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from fleetpoll.errors import RedisUnavailable, SettingsError, StateError
+
+CONNECT_TIMEOUT_S = 2.0
+REPLY_TIMEOUT_S = 5.0
+
+RedisClient: TypeAlias = "redis.Redis"
+
+
+class Connection(redis.Redis):
+    """A client whose errors are ours: RedisUnavailable when Redis is away, StateError when it refuses."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """One command, one attempt."""
+        with translated():
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn redis-py's errors into ours, each with what to do next. NOSCRIPT passes: redis-py answers it by itself."""
+    try:
+        yield
+    except redis.exceptions.NoScriptError:
+        raise
+    except redis.exceptions.AuthenticationError as error:
+        raise StateError(f"Redis refuses the credentials of the URL: {error}") from error
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        raise RedisUnavailable(f"Redis does not answer: {error}. Is it running, and is the URL right?") from error
+    except redis.exceptions.RedisError as error:
+        raise StateError(f"Redis refused a command: {error}") from error
+
+
+def connect(url: str) -> Connection:
+    """A client for `url` (redis://, rediss:// or unix://). Nothing is sent until the first command."""
+    try:
+        client = Connection.from_url(
+            url,
+            decode_responses=True,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_timeout=REPLY_TIMEOUT_S,
+            health_check_interval=0,
+        )
+    except ValueError as error:
+        raise SettingsError(f"redis_url will not do: {error}") from None
+    assert isinstance(client, Connection)  # noqa: S101 - from_url is annotated as the base class
+    return client

@@ -1,0 +1,79 @@
+"""The reader of the stream of transitions, by cursor. It changes nothing.
+
+A cursor is the stream's own id of the last entry that was read: reading on from it leaves no gap and repeats nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fleetpoll.jobs import JobStatus, Transition
+
+if TYPE_CHECKING:
+    from fleetpoll.state.connection import Connection
+    from fleetpoll.state.keys import Keys
+
+BEGINNING = "0-0"
+PAGE = 1000
+BLOCK_S = 2.0
+"""How long one read waits for news; shorter than the connection's time-out."""
+
+
+class Events:
+    """The transitions of one fleet."""
+
+    def __init__(self, client: Connection, keys: Keys) -> None:
+        self._client, self._keys = client, keys
+
+    def end(self) -> str:
+        """The cursor from which only what happens from now on is read."""
+        newest: Any = self._client.xrevrange(self._keys.events, count=1)
+        return str(newest[0][0]) if newest else BEGINNING
+
+    def read(self, after: str, *, count: int = PAGE, block_s: float = 0.0) -> list[Transition]:
+        """Up to `count` transitions after the cursor, oldest first; waits up to `block_s` (≤ 2 s) for the first."""
+        block_ms = round(min(block_s, BLOCK_S) * 1000) or None
+        answer: Any = self._client.xread({self._keys.events: after}, count=count, block=block_ms)
+        return [parse(cursor, fields) for _, entries in answer or () for cursor, fields in entries]
+
+    def recent(self, count: int) -> list[Transition]:
+        """The last `count` transitions, newest first."""
+        entries: Any = self._client.xrevrange(self._keys.events, count=count)
+        return [parse(cursor, fields) for cursor, fields in entries]
+
+    def follow(self, after: str) -> Iterator[Transition | None]:
+        """Every transition after the cursor, for ever; None whenever a moment passed without one."""
+        while True:
+            page = self.read(after, block_s=BLOCK_S)
+            for transition in page:
+                after = transition.cursor
+                yield transition
+            if not page:
+                yield None
+
+
+def parse(cursor: str, fields: Mapping[str, str]) -> Transition:
+    """A stream entry as a Transition."""
+    exit_code = fields.get("exit_code", "")
+    return Transition(
+        cursor=cursor,
+        job_id=fields["job_id"],
+        job_name=fields.get("job_name", ""),
+        before=JobStatus(fields["from"]),
+        after=JobStatus(fields["to"]),
+        attempt=int(fields.get("attempt", 0)),
+        exit_code=int(exit_code) if exit_code else None,
+        reason=fields.get("reason", ""),
+        log_stream=fields.get("log_stream", ""),
+        created_ms=_ms(fields, "created_at"),
+        started_ms=_ms(fields, "started_at"),
+        stopped_ms=_ms(fields, "stopped_at"),
+        detected_ms=_ms(fields, "detected_at"),
+    )
+
+
+def _ms(fields: Mapping[str, str], name: str) -> int:
+    """Epoch milliseconds from the stream's epoch seconds; 0 where nothing is known."""
+    text = fields.get(name, "")
+    return round(float(text) * 1000) if text else 0

@@ -1,0 +1,83 @@
+"""Every Redis key and channel of a fleet, made in one place.
+
+All of them carry the hash tag `{fleet}`, so that a fleet sits in one slot of a Redis Cluster and its scripts may touch
+all of it, while many fleets spread over the Cluster.
+
+| key              | type    | holds                                                                                 |
+|------------------|---------|---------------------------------------------------------------------------------------|
+| schedule         | zset    | live job id -> ms when it is due; a leased job's score ends in half a millisecond       |
+| ledger           | hash    | job id -> snapshot (JSON array), live and finished                                      |
+| counts           | hash    | status -> how many jobs of the ledger have it                                           |
+| finished         | zset    | finished job id -> ms when it was settled; the janitor sweeps by it                     |
+| events           | stream  | transitions, about `events_kept` of them                                                |
+| totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began                 |
+| bucket:OPERATION | hash    | the token bucket of one AWS operation (see reserve.lua)                                 |
+| roster           | hash    | worker id -> its last beat                                                              |
+| order            | string  | what the whole fleet is told to do (drain, stop)                                        |
+| doorbell         | channel | rings when jobs were tracked ("track") or an order was given ("order")                  |
+
+All keys are permanent: their number does not depend on the number of jobs, and what is in them is trimmed or swept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one fleet."""
+
+    fleet: str
+
+    def _key(self, name: str) -> str:
+        return f"fleetpoll:{{{self.fleet}}}:{name}"
+
+    @property
+    def schedule(self) -> str:
+        """Zset of live jobs by due time."""
+        return self._key("schedule")
+
+    @property
+    def ledger(self) -> str:
+        """Hash of snapshots."""
+        return self._key("ledger")
+
+    @property
+    def counts(self) -> str:
+        """Hash of jobs per status."""
+        return self._key("counts")
+
+    @property
+    def finished(self) -> str:
+        """Zset of finished jobs by the time they were settled."""
+        return self._key("finished")
+
+    @property
+    def events(self) -> str:
+        """Stream of transitions."""
+        return self._key("events")
+
+    @property
+    def totals(self) -> str:
+        """Hash of call counts."""
+        return self._key("totals")
+
+    @property
+    def roster(self) -> str:
+        """Hash of the workers' last beats."""
+        return self._key("roster")
+
+    @property
+    def order(self) -> str:
+        """String with the order to the whole fleet."""
+        return self._key("order")
+
+    @property
+    def doorbell(self) -> str:
+        """Channel that wakes idle workers."""
+        return self._key("doorbell")
+
+    def bucket(self, operation: str) -> str:
+        """Hash of the token bucket of one AWS operation."""
+        return self._key(f"bucket:{operation}")

@@ -1,0 +1,17 @@
+-- beat: a worker shows that it is alive, and hears what the fleet is told to do. Idempotent.
+-- KEYS[1] roster    hash worker id -> "ms facts"  ARGV[1] now in ms, '' = server clock
+-- KEYS[2] order     string                        ARGV[2] worker id
+--                                                 ARGV[3] facts (JSON), '' = the worker leaves
+-- Returns {now, order}
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local stamp = string.format('%.0f', now)
+if ARGV[3] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[2])
+else
+  redis.call('HSET', KEYS[1], ARGV[2], stamp .. ' ' .. ARGV[3])
+end
+return {stamp, redis.call('GET', KEYS[2]) or ''}

@@ -1,0 +1,29 @@
+-- sweep: forget jobs that finished long ago, and workers that fell silent; a bounded step. Idempotent.
+-- KEYS[1] ledger    hash job id -> snapshot       ARGV[1] now in ms, '' = server clock
+-- KEYS[2] finished  zset job id -> settled ms     ARGV[2] ms that finished jobs are kept
+-- KEYS[3] counts    hash status -> jobs           ARGV[3] the most jobs to forget in this step
+-- KEYS[4] roster    hash worker id -> "ms facts"  ARGV[4] ms of silence after which a worker is forgotten
+-- Returns {jobs forgotten, workers forgotten}
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[2]), 'LIMIT', 0, ARGV[3])
+for _, id in ipairs(old) do
+  local record = redis.call('HGET', KEYS[1], id)
+  if record then
+    redis.call('HINCRBY', KEYS[3], string.match(record, '"(%u+)"'), -1)
+    redis.call('HDEL', KEYS[1], id)
+  end
+  redis.call('ZREM', KEYS[2], id)
+end
+local silent = 0
+local roster = redis.call('HGETALL', KEYS[4])
+for i = 1, #roster, 2 do
+  if now - tonumber(string.match(roster[i + 1], '^%d+')) > tonumber(ARGV[4]) then
+    redis.call('HDEL', KEYS[4], roster[i])
+    silent = silent + 1
+  end
+end
+return {#old, silent}

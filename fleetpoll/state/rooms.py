@@ -1,0 +1,80 @@
+"""Builds the rooms of a fleet's state on one connection and hands them their collaborators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fleetpoll.clock import Mono, system_mono
+from fleetpoll.state.bucket import Allowance, FleetBucket
+from fleetpoll.state.connection import Connection, connect
+from fleetpoll.state.doorbell import Doorbell
+from fleetpoll.state.events import Events
+from fleetpoll.state.keys import Keys
+from fleetpoll.state.ledger import Ledger
+from fleetpoll.state.roster import Roster
+from fleetpoll.state.schedule import Schedule
+from fleetpoll.state.scripts import Scripts
+
+if TYPE_CHECKING:
+    from fleetpoll.settings import Settings
+
+DESCRIBE = "DescribeJobs"
+SUBMIT = "SubmitJob"
+TERMINATE = "TerminateJob"
+CANCEL = "CancelJob"
+LIST = "ListJobs"
+OPERATIONS = (DESCRIBE, SUBMIT, TERMINATE, CANCEL, LIST)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """All that is shared of one fleet."""
+
+    client: Connection
+    keys: Keys
+    scripts: Scripts
+    schedule: Schedule
+    ledger: Ledger
+    events: Events
+    roster: Roster
+    doorbell: Doorbell
+    buckets: dict[str, FleetBucket]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.doorbell.close()
+        self.client.close()
+
+
+def open_rooms(url: str, settings: Settings, mono: Mono = system_mono) -> Rooms:
+    """The rooms of `settings.fleet` on the Redis at `url`. Nothing is sent until the first use."""
+    client, keys = connect(url), Keys(settings.fleet)
+    scripts = Scripts(client)
+    buckets = {
+        allowance.operation: FleetBucket(client, scripts, keys.bucket(allowance.operation), allowance, mono)
+        for allowance in allowances(settings)
+    }
+    return Rooms(
+        client=client,
+        keys=keys,
+        scripts=scripts,
+        schedule=Schedule(scripts, keys, mono),
+        ledger=Ledger(client, keys),
+        events=Events(client, keys),
+        roster=Roster(client, scripts, keys),
+        doorbell=Doorbell(client, keys, mono),
+        buckets=buckets,
+    )
+
+
+def allowances(settings: Settings) -> list[Allowance]:
+    """What is configured for each operation: AWS throttles them apart, and so do we."""
+    others = {
+        SUBMIT: settings.submit_rate,
+        TERMINATE: settings.terminate_rate,
+        CANCEL: settings.cancel_rate,
+        LIST: settings.list_rate,
+    }
+    describe = Allowance(DESCRIBE, settings.rate, settings.rate_min, settings.burst)
+    return [describe, *(Allowance(name, rate, min(settings.rate_min, rate)) for name, rate in others.items())]

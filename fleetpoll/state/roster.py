@@ -1,0 +1,109 @@
+"""Who is alive, and what all are told to do. Orders ride back on the beats; the doorbell makes idle workers beat at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from fleetpoll.state.connection import Connection
+    from fleetpoll.state.keys import Keys
+    from fleetpoll.state.scripts import Scripts
+
+ORDER_KEPT_S = 86_400
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a worker says of itself with each beat."""
+
+    host: str
+    pid: int
+    started_ms: int
+    beat_s: float
+    calls: int = 0
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A worker's last sign of life."""
+
+    worker_id: str
+    beat_ms: int
+    facts: Facts
+
+
+class OrderKind(StrEnum):
+    """What the fleet can be told."""
+
+    DRAIN = "drain"  # finish the lease, claim nothing more, stay
+    STOP = "stop"  # drain, and leave; holds for workers that had started by then
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order to all workers, given at `given_ms` (Redis TIME)."""
+
+    kind: OrderKind
+    given_ms: int
+
+    def holds_for(self, started_ms: int) -> bool:
+        """Whether a worker that started at `started_ms` must obey: a stop is not for those that came after it."""
+        return self.kind is OrderKind.DRAIN or started_ms <= self.given_ms
+
+
+class Roster:
+    """Beats and orders of one fleet."""
+
+    def __init__(self, client: Connection, scripts: Scripts, keys: Keys) -> None:
+        self._client, self._scripts, self._keys = client, scripts, keys
+
+    def beat(self, worker_id: str, facts: Facts, *, now_ms: int | None = None) -> tuple[int, Order | None]:
+        """Show that a worker is alive. Returns Redis TIME in ms and the order that stands, if any."""
+        return self._beat(worker_id, msgspec.json.encode(facts).decode(), now_ms)
+
+    def leave(self, worker_id: str) -> None:
+        """Take a worker off the roster."""
+        self._beat(worker_id, "", None)
+
+    def _beat(self, worker_id: str, facts: str, now_ms: int | None) -> tuple[int, Order | None]:
+        args = ("" if now_ms is None else now_ms, worker_id, facts)
+        stamp, order = self._scripts.run("beat", (self._keys.roster, self._keys.order), args)
+        return int(stamp), parse_order(order)
+
+    def workers(self) -> list[Beat]:
+        """All workers that are on the roster, the longest serving first."""
+        beats = []
+        roster: Any = self._client.hgetall(self._keys.roster)
+        for worker_id, text in roster.items():
+            stamp, _, facts = text.partition(" ")
+            beats.append(Beat(worker_id, int(stamp), msgspec.json.decode(facts, type=Facts)))
+        return sorted(beats, key=lambda beat: (beat.facts.started_ms, beat.worker_id))
+
+    def command(self, kind: OrderKind | None) -> None:
+        """Give all workers an order, or take the one that stands back (None)."""
+        if kind is None:
+            self._client.delete(self._keys.order)
+        else:
+            self._client.set(self._keys.order, f"{kind} {self.now_ms()}", ex=ORDER_KEPT_S)
+        self._client.publish(self._keys.doorbell, "order")
+
+    def order(self) -> Order | None:
+        """The order that stands."""
+        text: Any = self._client.get(self._keys.order)
+        return parse_order(text or "")
+
+    def now_ms(self) -> int:
+        """Redis TIME in ms."""
+        now: Any = self._client.time()
+        whole, micro = now
+        return int(whole) * 1000 + int(micro) // 1000
+
+
+def parse_order(text: str) -> Order | None:
+    """An order from its stored form, 'KIND MS'; None for ''."""
+    kind, _, given = text.partition(" ")
+    return Order(OrderKind(kind), int(given)) if kind else None

@@ -1,0 +1,159 @@
+"""The writer of the schedule: track and untrack jobs, claim leases, release or settle them.
+
+One zset orders all live jobs by due time. A claim re-scores jobs to the end of its visibility timeout, so a worker that
+dies needs no reaper: the score passes and the jobs are due again. That score is also the fence: only who still finds it
+there may settle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from fleetpoll.jobs import Snapshot, Transition
+from fleetpoll.state.scripts import chunks
+
+if TYPE_CHECKING:
+    from fleetpoll.clock import Mono
+    from fleetpoll.state.keys import Keys
+    from fleetpoll.state.scripts import Argument, Scripts
+
+IDS_PER_LEASE = 100
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Snapshot).decode
+
+# A snapshot of a job that was never seen, split around the moment that only the server's clock knows.
+_NEW_HEAD, _NEW_TAIL = _encode(Snapshot(tracked_ms=7)).decode().split("7", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Up to 100 jobs, lent to one worker until the visibility timeout has passed."""
+
+    fence: str
+    jobs: dict[str, Snapshot]
+    live: int
+    claimed_ms: int  # Redis TIME
+    asked_at: float  # monotonic, from before the claim: a slow answer must not stretch the lease
+    trusted_until: float  # monotonic
+
+    def now_ms(self, mono: float) -> int:
+        """Redis TIME at the monotonic moment `mono`, without asking Redis."""
+        return self.claimed_ms + round((mono - self.asked_at) * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No lease: nothing is worth a call yet. `wait_s` says when it may be, None when nothing is scheduled at all."""
+
+    wait_s: float | None
+    live: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one job of a lease is settled. `delay_s` is None for a job that is finished."""
+
+    job_id: str
+    delay_s: float | None
+    record: Snapshot | None = None
+    transition: Transition | None = None
+
+
+class Schedule:
+    """Track, claim, release, settle: every change of what is watched and when."""
+
+    def __init__(self, scripts: Scripts, keys: Keys, mono: Mono) -> None:
+        self._scripts, self._keys, self._mono = scripts, keys, mono
+
+    def track(self, ids: Iterable[str], *, now_ms: int | None = None) -> int:
+        """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
+        keys = (self._keys.ledger, self._keys.schedule, self._keys.counts, self._keys.doorbell)
+        head = (_now(now_ms), _NEW_HEAD, _NEW_TAIL)
+        return sum(int(self._scripts.run("track", keys, (*head, *chunk))) for chunk in chunks(ids))
+
+    def untrack(self, ids: Iterable[str]) -> int:
+        """Forget jobs, whatever their status. Returns how many were known."""
+        keys = (self._keys.ledger, self._keys.schedule, self._keys.counts, self._keys.finished)
+        return sum(int(self._scripts.run("untrack", keys, chunk)) for chunk in chunks(ids))
+
+    def claim(
+        self, visibility_s: float, *, margin_s: float, patience_s: float = 0.0, now_ms: int | None = None
+    ) -> Lease | Nothing:
+        """Borrow up to 100 jobs: those that are due, topped up with the soonest that are not; or hear how long to wait.
+
+        With fewer than 100 due, the oldest waits up to `patience_s` for company.
+        """
+        asked_at = self._mono()
+        keys = (self._keys.schedule, self._keys.ledger)
+        args = (_now(now_ms), IDS_PER_LEASE, _ms(visibility_s), _ms(patience_s))
+        claimed_ms, live, fence, *rest = self._scripts.run("claim", keys, args)
+        if not fence:
+            wait_ms = int(rest[0])
+            return Nothing(None if wait_ms < 0 else wait_ms / 1000, int(live))
+        pairs = zip(rest[::2], rest[1::2], strict=True)
+        jobs = {job_id: _decode(record) if record else Snapshot() for job_id, record in pairs}
+        trusted_until = asked_at + visibility_s - margin_s
+        return Lease(fence, jobs, int(live), int(claimed_ms), asked_at, trusted_until)
+
+    def release(
+        self,
+        lease: Lease,
+        ids: Sequence[str],
+        *,
+        delay_s: float = 0.0,
+        call: Literal["", "throttled", "failed"] = "",
+        now_ms: int | None = None,
+    ) -> int:
+        """Give jobs of a lease back without results, due after `delay_s`. Returns how many were still held.
+
+        `call` says how a call that was made for them ended, so that it is counted.
+        """
+        keys = (self._keys.schedule, self._keys.totals)
+        return int(self._scripts.run("release", keys, (_now(now_ms), lease.fence, _ms(delay_s), call, *ids)))
+
+    def settle(
+        self, lease: Lease, looks: Sequence[Look], *, events_kept: int, asked: int, now_ms: int | None = None
+    ) -> tuple[int, int]:
+        """Record, publish and reschedule at once. Returns how many jobs were still held, and how many were lost.
+
+        `asked` is how many ids the call carried; 0 counts no call.
+        """
+        args: list[Argument] = [_now(now_ms), lease.fence, events_kept, asked]
+        for look in looks:
+            args += _settled(look)
+        k = self._keys
+        keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals)
+        kept, lost = self._scripts.run("settle", keys, args)
+        return int(kept), int(lost)
+
+
+def _settled(look: Look) -> list[Argument]:
+    """One job's part of settle.lua's arguments."""
+    delay = "" if look.delay_s is None else _ms(look.delay_s)
+    record = "" if look.record is None else _encode(look.record).decode()
+    if look.transition is None:
+        return [look.job_id, delay, record, "", "", 0]
+    event = event_fields(look.transition)
+    return [look.job_id, delay, record, look.transition.before, look.transition.after, len(event), *event]
+
+
+def event_fields(transition: Transition) -> list[str]:
+    """A transition as the alternating fields and values of a stream entry; '' stands for null."""
+    flat: list[str] = []
+    for name, value in transition.public().items():
+        if name != "id":
+            flat += (name, "" if value is None else str(value))
+    return flat
+
+
+def _now(now_ms: int | None) -> Argument:
+    return "" if now_ms is None else now_ms
+
+
+def _ms(duration_s: float) -> int:
+    return round(duration_s * 1000)

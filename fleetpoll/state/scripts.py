@@ -1,0 +1,65 @@
+"""The Lua verbs: loaded from `lua/*.lua`, run by EVALSHA.
+
+EVALSHA names a script by its content, so two releases run side by side during a rolling deploy.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from fleetpoll.errors import RedisUnavailable
+
+if TYPE_CHECKING:
+    from redis.commands.core import Script
+
+    from fleetpoll.state.connection import Connection
+
+VERBS = ("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "sweep", "track", "untrack")
+REPEATABLE = frozenset({"beat", "penalize", "release", "settle", "sweep", "track", "untrack"})
+"""Verbs that are idempotent or fenced: a lost reply is answered by asking again. A claim or a token would be taken twice."""
+ATTEMPTS = 3
+PAUSE_S = 0.1
+
+IDS_PER_SCRIPT = 1000
+"""How many ids one script call carries: long enough to be cheap, short enough not to hold Redis up."""
+
+Argument = str | int | float
+
+
+def source(verb: str) -> str:
+    """The text of a verb's script."""
+    return (resources.files("fleetpoll.state") / "lua" / f"{verb}.lua").read_text(encoding="utf-8")
+
+
+def chunks(ids: Iterable[str], size: int = IDS_PER_SCRIPT) -> Iterator[list[str]]:
+    """The ids in lists of `size`, the last one shorter."""
+    rest = iter(ids)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+class Scripts:
+    """The verbs, bound to one connection."""
+
+    def __init__(self, client: Connection) -> None:
+        self._scripts: dict[str, Script] = {verb: client.register_script(source(verb)) for verb in VERBS}
+
+    def run(self, verb: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """Run a verb once, or, where that is harmless, up to three times while Redis is unavailable.
+
+        Raises RedisUnavailable or StateError.
+        """
+        attempts = ATTEMPTS if verb in REPEATABLE else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                return self._scripts[verb](keys=keys, args=args)
+            except RedisUnavailable:
+                if attempt == attempts:
+                    raise
+                time.sleep(PAUSE_S * attempt * random.uniform(0.5, 1.5))
+        raise AssertionError("unreachable")

@@ -1,0 +1,14 @@
+"""The daemons. `fleetpoll/` is what can be tested without starting a process, `workers/` is what cannot.
+
+    supervisor ── spawns, watches, replaces ──▶ poller, N times      (spawn context; each has its own connections)
+
+A poller is a plain loop with one call in flight; more calls at once means more pollers. Nothing of AWS, Redis or policy
+is decided here.
+
+| signal to the supervisor     | means                                                                          |
+|------------------------------|--------------------------------------------------------------------------------|
+| SIGTERM or SIGINT            | drain: pollers finish the call under way or give the lease back, then leave    |
+| the same again               | stop: what is not done within a moment is killed; leases end by themselves     |
+
+Exit codes of a poller: 0 left as told, 1 failed while running, 2 the settings will not do.
+"""

@@ -1,0 +1,213 @@
+"""A poller: one process that takes leases through the cycle, one call in flight, until it is told to leave."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable
+from ctypes import c_double
+from dataclasses import dataclass
+from importlib.metadata import version
+from random import Random
+
+import structlog
+
+from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.clock import Mono, system_mono
+from fleetpoll.cycle import Cycle, Pass
+from fleetpoll.errors import AccessDenied, SettingsError, StateError, Throttled
+from fleetpoll.janitor import Janitor
+from fleetpoll.logs import configure
+from fleetpoll.settings import Settings
+from fleetpoll.state.doorbell import SLICE_S, Ring
+from fleetpoll.state.rooms import Rooms, open_rooms
+from fleetpoll.state.roster import Facts, Order, OrderKind
+from workers.stopping import Stopping
+
+EXIT_LEFT, EXIT_SETTINGS = 0, 2
+IDLE_S = 30.0
+"""The longest that an idle poller trusts in being woken."""
+RETRY_S = (0.5, 15.0)
+"""The first and the longest pause after failures in a row; it doubles in between. Redis back means work within 5 s."""
+REDIS_RETRY_S = (0.25, 2.0)
+SWEEP_S = 60.0
+
+VERSION = version("fleetpoll")
+
+log = structlog.get_logger("poller")
+
+
+@dataclass(slots=True)
+class Setback:
+    """Failures in a row, and how long to stay away because of them."""
+
+    first_s: float
+    longest_s: float
+    failures: int = 0
+
+    def pause_s(self, rng: Random) -> float:
+        """The next pause: doubling, and never the same for two pollers."""
+        self.failures += 1
+        return min(self.longest_s, self.first_s * 2.0 ** (self.failures - 1)) * rng.uniform(0.5, 1.0)
+
+
+class Poller:
+    """The loop around the cycle: beats, orders, back-off after failures, idle waits. `alive` is called as it turns."""
+
+    def __init__(
+        self, rooms: Rooms, api: BatchApi, settings: Settings, stopping: Stopping, alive: Callable[[], None]
+    ) -> None:
+        self._rooms, self._settings, self._stopping, self._alive = rooms, settings, stopping, alive
+        self._mono: Mono = system_mono
+        self._rng = Random()
+        self._cycle = Cycle(rooms, api, settings, self._mono, self._rng, self._wait_for_token)
+        self._janitor = Janitor(rooms, settings)
+        self._host, self._pid = socket.gethostname(), os.getpid()
+        self.worker_id = f"{self._host}-{self._pid}-{secrets.token_hex(2)}"
+        self._started_ms = 0
+        self._calls = 0
+        self._order: Order | None = None
+        self._next_beat = self._next_sweep = 0.0
+        self._aws = Setback(*RETRY_S)
+        self._redis = Setback(*REDIS_RETRY_S)
+
+    def run(self) -> None:
+        """Work until told to leave."""
+        while not self._leaving():
+            self._alive()
+            try:
+                self._turn()
+            except StateError as error:
+                self._pause_for_redis(error)
+            else:
+                if self._redis.failures:
+                    log.info("redis is back", failures=self._redis.failures)
+                    self._redis.failures = 0
+        self._leave()
+
+    def _turn(self) -> None:
+        """Beat if it is time, then one pass, or a wait if the fleet is told to drain."""
+        self._rooms.doorbell.listen()
+        self._keep_house()
+        if self._order is not None and self._order.kind is OrderKind.DRAIN:
+            self._wait(self._settings.beat, Ring.ORDER)
+            return
+        if self._leaving():
+            return
+        done = self._cycle.run()
+        self._calls += done.calls
+        self._report(done)
+        if done.idle:
+            self._wait(IDLE_S if done.wait_s is None else min(done.wait_s, IDLE_S), Ring.TRACK, Ring.ORDER)
+        elif pause_s := self._setback_s(done):
+            self._wait(pause_s, Ring.ORDER)
+
+    def _setback_s(self, done: Pass) -> float:
+        """How long to stay away after a pass that brought no answer. A throttle is the bucket's affair, not ours."""
+        if done.failure is None or isinstance(done.failure, Throttled):
+            if done.kept:
+                self._aws.failures = 0
+            return done.wait_s or 0.0
+        return self._aws.pause_s(self._rng)
+
+    def _report(self, done: Pass) -> None:
+        """Log changes, not ticks: a run of equal failures is one line at its start."""
+        if done.lost:
+            log.warning("lease was lost before it was settled", jobs=done.lost)
+        if isinstance(done.failure, Throttled):
+            log.info("throttled by AWS, the fleet slows down", answer=str(done.failure))
+        elif done.failure is not None and not self._aws.failures:
+            hint = " (check credentials and policy)" if isinstance(done.failure, AccessDenied) else ""
+            log.error("describe failed, retrying", error=str(done.failure) + hint, kind=type(done.failure).__name__)
+        for transition in done.moved:
+            log.debug("transition", job=transition.job_id, before=str(transition.before), after=str(transition.after))
+
+    def _keep_house(self, *, at_once: bool = False) -> None:
+        """Beat and sweep, each in its time."""
+        now = self._mono()
+        if at_once or now >= self._next_beat:
+            facts = Facts(self._host, self._pid, self._started_ms, self._settings.beat, self._calls, VERSION)
+            redis_ms, order = self._rooms.roster.beat(self.worker_id, facts)
+            self._started_ms = self._started_ms or redis_ms
+            self._obey(order)
+            self._next_beat = now + self._settings.beat
+        if now >= self._next_sweep:
+            jobs, silent = self._janitor.sweep()
+            if jobs or silent:
+                log.info("swept", jobs=jobs, silent_workers=silent)
+            self._next_sweep = now + SWEEP_S * self._rng.uniform(0.5, 1.5)
+
+    def _obey(self, order: Order | None) -> None:
+        order = order if order is not None and order.holds_for(self._started_ms) else None
+        if order != self._order:
+            log.info("order", order=str(order.kind) if order else "resume")
+        self._order = order
+
+    def _leaving(self) -> bool:
+        return self._stopping.drain or (self._order is not None and self._order.kind is OrderKind.STOP)
+
+    def _wait(self, wait_s: float, *wake: Ring) -> None:
+        """Sleep until something rings, a beat is due, or the time has passed."""
+        until_beat = max(0.0, self._next_beat - self._mono())
+        if self._rooms.doorbell.wait(min(wait_s, until_beat), self._cut, *wake) is Ring.ORDER:
+            self._keep_house(at_once=True)
+
+    def _wait_for_token(self, wait_s: float) -> bool:
+        """The cycle's sleep: all of it, unless we are to leave or an order came that ends work."""
+        until = self._mono() + wait_s
+        while (left := until - self._mono()) > 0:
+            self._wait(left, Ring.ORDER)
+            if self._mono() >= self._next_beat:
+                self._keep_house()
+            if self._leaving() or self._order is not None:
+                return False
+        return not self._leaving()
+
+    def _cut(self) -> bool:
+        self._alive()
+        return self._stopping.drain
+
+    def _pause_for_redis(self, error: StateError) -> None:
+        if not self._redis.failures:
+            log.error("redis failed, no calls until it is back", error=str(error))
+        self._rooms.doorbell.close()
+        self._next_beat = 0.0
+        self._rest(self._redis.pause_s(self._rng))
+
+    def _rest(self, wait_s: float) -> None:
+        """A sleep that needs no Redis."""
+        until = self._mono() + wait_s
+        while (left := until - self._mono()) > 0 and not self._cut():
+            time.sleep(min(left, SLICE_S))
+
+    def _leave(self) -> None:
+        try:
+            self._rooms.roster.leave(self.worker_id)
+        except StateError as error:
+            log.warning("could not take leave, the roster forgets us in time", error=str(error))
+        log.info("poller left", calls=self._calls)
+        self._rooms.close()
+
+
+def main(settings: Settings, url: str, stamp: c_double) -> None:
+    """A poller process from start to end. `stamp` is shared: the loop writes the monotonic time at which it turned."""
+    stopping = Stopping()
+    stopping.on(signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides what it means
+    configure(settings.log_format, settings.log_level)
+    structlog.contextvars.bind_contextvars(fleet=settings.fleet, pid=os.getpid())
+
+    def alive() -> None:
+        stamp.value = system_mono()
+
+    try:
+        poller = Poller(open_rooms(url, settings), BatchApi(settings), settings, stopping, alive)
+    except SettingsError as error:
+        log.critical("the settings will not do", error=str(error))
+        raise SystemExit(EXIT_SETTINGS) from None
+    log.info("poller started", worker=poller.worker_id)
+    poller.run()
+    raise SystemExit(EXIT_LEFT)

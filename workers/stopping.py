@@ -1,0 +1,34 @@
+"""How a process is told to end. Handlers set a flag and nothing else; the loop that works reads it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+
+class Stopping:
+    """The flags of one process: `drain` after the first signal, `now` after the second."""
+
+    def __init__(self) -> None:
+        self.signals = 0
+        self._parent = os.getppid()
+
+    def on(self, *signals: signal.Signals) -> None:
+        """Let these signals set the flags."""
+        for number in signals:
+            signal.signal(number, self._count)
+
+    def _count(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.signals += 1
+
+    @property
+    def drain(self) -> bool:
+        """Whether to finish and leave: told so, or orphaned (a poller without its supervisor is nobody's)."""
+        return self.signals > 0 or os.getppid() != self._parent
+
+    @property
+    def now(self) -> bool:
+        """Whether to leave at once."""
+        return self.signals > 1

@@ -1,0 +1,180 @@
+"""The parent of the pollers: spawns them, replaces those that die or stand still, and takes them down in order.
+
+A poller stamps a shared number each time its own loop turns; one whose stamp is old is stuck, however well its process
+looks. A poller that dies before its first stamp failed to boot: that is answered with longer and longer pauses, and when
+none of them ever got further, with giving up, never with a storm of restarts.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from ctypes import c_double
+from dataclasses import dataclass
+from multiprocessing.connection import wait as wait_for_any
+from multiprocessing.context import SpawnProcess
+from multiprocessing.sharedctypes import RawValue
+from random import Random
+
+import structlog
+
+from fleetpoll.clock import system_mono
+from fleetpoll.settings import Settings
+from workers import poller
+from workers.notify import notify
+from workers.stopping import Stopping
+
+TICK_S = 0.5
+RESTART_S = (0.5, 30.0)
+"""The first and the longest pause before a poller is replaced; doubles while replacements keep dying."""
+HEALTHY_S = 60.0
+"""A poller that lived this long starts its slot's pauses over."""
+BOOT_S = 30.0
+"""How long a poller may take to its first stamp."""
+BOOT_FAILURES = 3
+"""Boots that may fail in a row, while none ever succeeded, before the supervisor gives up."""
+KILL_AFTER_S = 2.0
+"""From the second signal, or the end of the drain, to the kill."""
+EXIT_BOOT = 3
+"""The supervisor's exit code when no poller can boot."""
+
+log = structlog.get_logger("supervisor")
+
+
+@dataclass(slots=True)
+class Slot:
+    """One place for a poller, and who sits in it."""
+
+    process: SpawnProcess | None
+    stamp: c_double
+    since: float = 0.0
+    deaths: int = 0
+    next_start: float = 0.0
+    left: bool = False
+
+    @property
+    def booted(self) -> bool:
+        """Whether the present poller's loop has turned at least once."""
+        return self.stamp.value > 0
+
+
+class Supervisor:
+    """Runs `settings.workers` pollers against the Redis at `url` until told to stop."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self._settings, self._url = settings, url
+        self._context = multiprocessing.get_context("spawn")
+        self._slots = [Slot(None, RawValue(c_double, 0.0)) for _ in range(settings.workers)]
+        self._stopping = Stopping()
+        self._rng = Random()
+        self._boot_failures = 0
+        self._ever_booted = False
+        self._ready = False
+        self._exit = 0
+
+    def run(self) -> int:
+        """Supervise until the end. Returns the exit code."""
+        self._stopping.on(signal.SIGTERM, signal.SIGINT)
+        log.info("supervisor started", workers=len(self._slots), fleet=self._settings.fleet)
+        while not self._stopping.drain and not self._over():
+            self._fill()
+            self._pause()
+            self._reap()
+            self._replace_stuck()
+            self._tell()
+        self._drain()
+        log.info("supervisor left", exit_code=self._exit)
+        return self._exit
+
+    def _over(self) -> bool:
+        """Whether nothing is left to supervise: all left by order, or none can boot."""
+        return self._exit != 0 or all(slot.left for slot in self._slots)
+
+    def _fill(self) -> None:
+        """Start a poller in every free slot whose pause has passed."""
+        now = system_mono()
+        for slot in self._slots:
+            if slot.process is None and not slot.left and now >= slot.next_start:
+                slot.stamp.value, slot.since = 0.0, now
+                args = (self._settings, self._url, slot.stamp)
+                slot.process = self._context.Process(target=poller.main, args=args, name="fleetpoll-poller")
+                slot.process.start()
+
+    def _pause(self) -> None:
+        """Until a child dies, or for a tick."""
+        wait_for_any([slot.process.sentinel for slot in self._slots if slot.process], timeout=TICK_S)
+
+    def _reap(self) -> None:
+        """Note who died, why, and when the slot is filled again."""
+        for slot in self._slots:
+            if slot.process is not None and slot.process.exitcode is not None:
+                self._bury(slot, slot.process.exitcode)
+
+    def _bury(self, slot: Slot, code: int) -> None:
+        now = system_mono()
+        pid = slot.process.pid if slot.process else None
+        slot.process = None
+        if code == poller.EXIT_LEFT:
+            slot.left = True
+            return
+        if code == poller.EXIT_SETTINGS:
+            self._exit = poller.EXIT_SETTINGS
+            return
+        if not slot.booted:
+            self._boot_failures += 1
+            if not self._ever_booted and self._boot_failures >= BOOT_FAILURES:
+                log.error("no poller can boot, giving up", tries=self._boot_failures, exit_code=code)
+                self._exit = EXIT_BOOT
+                return
+        slot.deaths = 1 if now - slot.since > HEALTHY_S else slot.deaths + 1
+        first_s, longest_s = RESTART_S
+        pause_s = min(longest_s, first_s * 2.0 ** (slot.deaths - 1)) * self._rng.uniform(0.5, 1.0)
+        slot.next_start = now + pause_s
+        log.warning("poller died, replacing it", poller=pid, exit_code=code, pause_s=round(pause_s, 2))
+
+    def _replace_stuck(self) -> None:
+        """Kill pollers whose loop has stood still, so that the next reap replaces them."""
+        now = system_mono()
+        for slot in self._slots:
+            if slot.process is None:
+                continue
+            if slot.booted:
+                self._ever_booted, self._boot_failures = True, 0
+            idle_s = now - (slot.stamp.value if slot.booted else slot.since)
+            if idle_s > (self._settings.stuck_after if slot.booted else BOOT_S):
+                log.error("poller is stuck, killing it", poller=slot.process.pid, idle_s=round(idle_s, 1))
+                slot.process.kill()
+
+    def _tell(self) -> None:
+        """Tell systemd how it goes, if it listens."""
+        if not self._ready and all(slot.booted for slot in self._slots):
+            self._ready = True
+            notify("READY=1")
+        notify("WATCHDOG=1")
+
+    def _drain(self) -> None:
+        """Take the pollers down: drain, stop when the deadline or a second signal comes, then kill."""
+        notify("STOPPING=1")
+        self._signal_all()
+        deadline = system_mono() + self._settings.drain_timeout
+        while self._living() and system_mono() < deadline and not self._stopping.now:
+            self._pause()
+            notify("WATCHDOG=1")
+        if self._living():
+            log.warning("stopping now, leases under way end by themselves", pollers=len(self._living()))
+            self._signal_all()
+            wait_until = system_mono() + KILL_AFTER_S
+            while self._living() and system_mono() < wait_until:
+                self._pause()
+        for process in self._living():
+            process.kill()
+        for slot in self._slots:
+            if slot.process is not None:
+                slot.process.join()
+
+    def _living(self) -> list[SpawnProcess]:
+        return [slot.process for slot in self._slots if slot.process is not None and slot.process.exitcode is None]
+
+    def _signal_all(self) -> None:
+        for process in self._living():
+            process.terminate()
