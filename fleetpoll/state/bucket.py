@@ -95,6 +95,7 @@ class _Booking:
 
     ready_at: float
     weight: int
+    stamp_us: int
     redeemed: bool = False
 
 
@@ -110,6 +111,7 @@ class FleetBucket(AbstractBucket):
         self._bookings: weakref.WeakKeyDictionary[RateItem, _Booking] = weakref.WeakKeyDictionary()
         self._abandoned: deque[int] = deque()
         self._wait_ms = 0
+        self.passed_stamp_us = 0  # the booking that a Limiter passed last, for `penalize`
         self.rates = [Rate(max(1, math.ceil(allowance.rate)), 1000)]
 
     def reserve(self, max_wait_s: float, n: int = 1, *, now_us: int | None = None) -> Permit | Refused:
@@ -183,6 +185,7 @@ class FleetBucket(AbstractBucket):
         if self._wait_ms > 0:
             return self._record(item, Decision(self.rates[0], self._wait_ms))
         booking.redeemed = True
+        self.passed_stamp_us = booking.stamp_us
         return self._record(item, Decision())
 
     def _book(self, item: RateItem) -> _Booking | None:
@@ -191,7 +194,7 @@ class FleetBucket(AbstractBucket):
         if isinstance(answer, Refused):
             self._wait_ms = self._come_back_ms(answer, patience_s)
             return None
-        booking = _Booking(self._mono() + answer.wait_s, item.weight)
+        booking = _Booking(self._mono() + answer.wait_s, item.weight, answer.stamp_us)
         self._bookings[item] = booking
         weakref.finalize(item, self._let_go, booking).atexit = False
         return booking

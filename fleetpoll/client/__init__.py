@@ -1,0 +1,1 @@
+"""What applications and the command line use: one `Fleet`, with a library call for everything that can be asked of it."""

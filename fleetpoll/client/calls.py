@@ -1,0 +1,61 @@
+"""Submit, terminate and cancel: AWS's own calls, each through the fleet's bucket for its operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.errors import Throttled, TokenRefused
+from fleetpoll.state.bucket import FleetBucket, FleetLimiter
+from fleetpoll.state.rooms import CANCEL, LIST, SUBMIT, TERMINATE
+
+TRIES = 5
+"""How often a call is made that AWS throttles, each time with a new token of the slowed bucket."""
+TOKEN_WAIT_S = 60.0
+
+Answer = TypeVar("Answer")
+
+
+class Calls:
+    """The calls that change something, for one account and Region."""
+
+    def __init__(self, api: BatchApi, buckets: dict[str, FleetBucket]) -> None:
+        self._api, self._buckets = api, buckets
+        self._limiters = {operation: FleetLimiter(bucket) for operation, bucket in buckets.items()}
+
+    def submit(self, **request: Any) -> str:
+        """SubmitJob with AWS's own arguments. Returns the job id."""
+        answer = self._through(SUBMIT, lambda: self._api.submit_job(**request))
+        return str(answer["jobId"])
+
+    def terminate(self, job_id: str, reason: str) -> None:
+        """TerminateJob: ends a job in whatever status, as FAILED."""
+        self._through(TERMINATE, lambda: self._api.terminate_job(job_id, reason))
+
+    def cancel(self, job_id: str, reason: str) -> None:
+        """CancelJob: ends a job that has not started; AWS ignores it for one that has."""
+        self._through(CANCEL, lambda: self._api.cancel_job(job_id, reason))
+
+    def list_jobs(self, **request: Any) -> dict[str, Any]:
+        """One page of ListJobs with AWS's own arguments and answer."""
+        return self._through(LIST, lambda: self._api.list_jobs(**request))
+
+    def _through(self, operation: str, call: Callable[[], Answer]) -> Answer:
+        """Make a call with a token of its operation; a throttle slows the fleet down and is tried again.
+
+        Raises TokenRefused when no token comes within a minute, and AWS's failures.
+        """
+        bucket, limiter = self._buckets[operation], self._limiters[operation]
+        for tries_left in range(TRIES - 1, -1, -1):
+            if not limiter.try_acquire(operation, timeout=TOKEN_WAIT_S):
+                raise TokenRefused(
+                    f"No {operation} token within {TOKEN_WAIT_S:.0f} s: the fleet's bucket is spent or paused."
+                )
+            try:
+                return call()
+            except Throttled as throttle:
+                bucket.penalize(bucket.passed_stamp_us, throttle.retry_after_s)
+                if not tries_left:
+                    raise
+        raise AssertionError("unreachable")

@@ -1,0 +1,126 @@
+"""A fleet, as applications and the command line see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.client.calls import Calls
+from fleetpoll.client.status import FleetStatus, status_of
+from fleetpoll.client.waiting import Goal, Waited, Waiter
+from fleetpoll.embedded.sharing import join
+from fleetpoll.errors import SettingsError
+from fleetpoll.jobs import JobStatus, Snapshot, Transition, is_job_id
+from fleetpoll.settings import Settings
+from fleetpoll.state.bucket import FleetBucket, FleetLimiter
+from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
+from fleetpoll.state.roster import Beat, OrderKind
+
+
+class Fleet:
+    """Track jobs, read what is known, wait, follow, and steer. Made by `open_fleet`.
+
+    Every method may raise RedisUnavailable or StateError.
+    """
+
+    def __init__(self, rooms: Rooms, settings: Settings) -> None:
+        self._rooms, self._settings = rooms, settings
+
+    @cached_property
+    def calls(self) -> Calls:
+        """SubmitJob, TerminateJob, CancelJob, ListJobs through the fleet's buckets."""
+        return Calls(BatchApi(self._settings), self._rooms.buckets)
+
+    def bucket(self, operation: str = DESCRIBE) -> FleetBucket:
+        """The token bucket of an operation: to look at it, pin its rate, pause it."""
+        return self._rooms.buckets[operation]
+
+    def limiter(self, operation: str = DESCRIBE) -> FleetLimiter:
+        """A pyrate-limiter Limiter on the fleet's own bucket, for programs that make their calls themselves."""
+        return FleetLimiter(self.bucket(operation))
+
+    def track(self, ids: Iterable[str]) -> int:
+        """Start to watch jobs. Returns how many were new. Raises SettingsError for an id that is none; then none is tracked."""
+        return self._rooms.schedule.track(list(checked(ids)))
+
+    def untrack(self, ids: Iterable[str]) -> int:
+        """Forget jobs. Returns how many were known."""
+        return self._rooms.schedule.untrack(ids)
+
+    def get(self, ids: Sequence[str]) -> dict[str, Snapshot]:
+        """What is known of those `ids` that are tracked."""
+        return self._rooms.ledger.get(ids)
+
+    def jobs(self, statuses: Iterable[JobStatus] = (), limit: int | None = None) -> Iterator[tuple[str, Snapshot]]:
+        """Tracked jobs in no order, up to `limit`; only those in `statuses`, if any are given."""
+        return islice(self._rooms.ledger.scan(statuses), limit)
+
+    def wait(
+        self,
+        ids: Sequence[str],
+        goal: Goal = Goal.COMPLETE,
+        timeout_s: float | None = None,
+        on_change: Callable[[int, int], None] = lambda _reached, _all: None,
+    ) -> Waited:
+        """Track the jobs if need be and wait for all of them. `on_change(reached, all)` hears of progress."""
+        return Waiter(self._rooms, list(checked(ids)), goal).wait(timeout_s, on_change)
+
+    def events(self, after: str | None = None) -> Iterator[Transition | None]:
+        """Transitions after a cursor (None: from now on), for ever; yields None whenever a moment passed without one."""
+        return self._rooms.events.follow(self._rooms.events.end() if after is None else after)
+
+    def past_events(self, after: str, limit: int | None = None) -> Iterator[Transition]:
+        """Transitions after a cursor up to now, oldest first, at most `limit`."""
+
+        def pages(cursor: str) -> Iterator[Transition]:
+            while page := self._rooms.events.read(cursor):
+                yield from page
+                cursor = page[-1].cursor
+
+        return islice(pages(after), limit)
+
+    def status(self) -> FleetStatus:
+        """The fleet at a glance."""
+        return status_of(self._rooms)
+
+    def workers(self) -> list[Beat]:
+        """The workers on the roster."""
+        return self._rooms.roster.workers()
+
+    def order(self, kind: OrderKind | None) -> None:
+        """Tell all workers to drain or to stop; None takes the order back."""
+        self._rooms.roster.command(kind)
+
+
+@contextmanager
+def open_fleet(settings: Settings) -> Iterator[Fleet]:
+    """A fleet by its settings, on the embedded server when no redis_url is set. Closed at the end of the block."""
+    with redis_url(settings) as url:
+        rooms = open_rooms(url, settings)
+        try:
+            yield Fleet(rooms, settings)
+        finally:
+            rooms.close()
+
+
+@contextmanager
+def redis_url(settings: Settings, linger_s: float = 10.0) -> Iterator[str]:
+    """The URL of the fleet's Redis: as set, else that of the embedded server, which runs at least as long as the block."""
+    if settings.redis_url is not None:
+        yield settings.redis_url
+        return
+    home = Path(settings.state_home) if settings.state_home else None
+    with join(settings.redis_server, home, linger_s) as url:
+        yield url
+
+
+def checked(ids: Iterable[str]) -> Iterator[str]:
+    """The ids, as long as each has the form of one."""
+    for job_id in ids:
+        if not is_job_id(job_id):
+            raise SettingsError(f"{job_id!r} is no job id: give a UUID, UUID:index or UUID#node.")
+        yield job_id

@@ -1,0 +1,110 @@
+"""The fleet at a glance, from what Redis knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from fleetpoll.jobs import JobStatus, seconds
+from fleetpoll.state.bucket import BucketView
+from fleetpoll.state.ledger import Totals
+from fleetpoll.state.rooms import DESCRIBE, Rooms
+from fleetpoll.state.roster import Beat, Order
+
+RECENT = 2000
+"""How many of the last transitions the lag is taken from."""
+SILENT_BEATS = 3
+"""A worker that missed this many beats is not counted as alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """From the moment AWS stopped a job to its detection, over recent completions; seconds, None without any."""
+
+    mean_s: float | None
+    p50_s: float | None
+    p99_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStatus:
+    """The fleet at one moment."""
+
+    fleet: str
+    now_ms: int
+    jobs: dict[JobStatus, int]
+    live: int
+    tracked: int
+    bucket: BucketView
+    totals: Totals
+    lag: Lag
+    workers: list[Beat]
+    order: Order | None
+
+    @property
+    def alive(self) -> list[Beat]:
+        """The workers that beat lately."""
+        return [w for w in self.workers if self.now_ms - w.beat_ms <= w.facts.beat_s * SILENT_BEATS * 1000]
+
+    def public(self) -> dict[str, Any]:
+        """The form that users read: rates in calls per second, lags in seconds, times in epoch seconds."""
+        b, t = self.bucket, self.totals
+        return {
+            "fleet": self.fleet,
+            "jobs": {status.value: count for status, count in self.jobs.items()},
+            "live": self.live,
+            "tracked": self.tracked,
+            "rate": {
+                "configured": b.configured,
+                "granted": b.granted,
+                "burst": b.burst,
+                "pinned": b.pinned,
+                "paused": b.paused,
+            },
+            "calls": {"total": t.calls, "throttled": t.throttled, "failed": t.failed, "ids": t.ids},
+            "fill": t.fill,
+            "lag": {"mean": self.lag.mean_s, "p50": self.lag.p50_s, "p99": self.lag.p99_s},
+            "workers": [public_beat(beat) for beat in self.alive],
+            "order": self.order.kind.value if self.order else None,
+        }
+
+
+def public_beat(beat: Beat) -> dict[str, Any]:
+    """One worker, as users read it."""
+    facts = beat.facts
+    return {
+        "id": beat.worker_id,
+        "host": facts.host,
+        "pid": facts.pid,
+        "started": seconds(facts.started_ms),
+        "last_beat": seconds(beat.beat_ms),
+        "calls": facts.calls,
+        "version": facts.version,
+    }
+
+
+def status_of(rooms: Rooms) -> FleetStatus:
+    """Read the status: a handful of commands, none of which grows with the number of jobs."""
+    live, tracked = rooms.ledger.sizes()
+    return FleetStatus(
+        fleet=rooms.keys.fleet,
+        now_ms=rooms.roster.now_ms(),
+        jobs=rooms.ledger.counts(),
+        live=live,
+        tracked=tracked,
+        bucket=rooms.buckets[DESCRIBE].view(),
+        totals=rooms.ledger.totals(),
+        lag=lag_of([t.lag_ms for t in rooms.events.recent(RECENT) if t.lag_ms is not None]),
+        workers=rooms.roster.workers(),
+        order=rooms.roster.order(),
+    )
+
+
+def lag_of(lags_ms: list[int]) -> Lag:
+    """Mean, median and 99th percentile (nearest rank) of lags in ms."""
+    if not lags_ms:
+        return Lag(None, None, None)
+    ordered = sorted(lags_ms)
+    p50, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1000 for share in (0.5, 0.99))
+    return Lag(fmean(ordered) / 1000, p50, p99)
