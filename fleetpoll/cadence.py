@@ -1,11 +1,18 @@
 """When to look at a job again. Pure: no clock, no I/O, the randomness is passed in.
 
 Airflow's hook lets every task back off by itself: after n looks it waits U(base/3, base), base = min(600, 1 + (0.6·n)²).
-A fleet knows what no task can know, the number of live jobs J and the rate R that is granted now, and so it bends that
-curve to what the allowance affords (the elastic ceiling):
+A fleet knows what no task can know, the number of live jobs J and the rate R that is granted now, hence how long one
+sweep over all of them takes, and bends that curve to what the allowance affords:
 
-    ceiling = max(freshness, 0.8 · J / (100 · R))
-    delay   = min( U(base/3, base),  ceiling · U(0.8, 1.2) )
+    sweep   = J / (100 · R)
+    floor   = 0.5 · sweep
+    ceiling = max(freshness, floor)
+    delay   = min( max( U(base/3, base), floor ),  ceiling · U(0.8, 1.2) )
+
+The ceiling keeps old jobs from being forgotten while the allowance lies unused. The floor keeps young jobs from taking
+the looks of the others when it does not: an even sweep notices completions soonest, J/(200·R) on average, and each early
+look at a job that has just moved is taken from one that may have ended. Half a sweep, because the schedule must stay
+overdue for calls to be full, and orders what is overdue by its due time.
 
 The number of tries is not stored, it is read off the age: how many looks the hook's curve, left alone, would have
 made since the job's last transition. So the curve starts over at each transition, a look that changes nothing writes
@@ -20,8 +27,8 @@ from random import Random
 from fleetpoll.backoff import exponential_delay
 
 IDS_PER_CALL = 100
-SHARE = 0.8
-"""How much of a sweep the ceiling is: below 1, so that the schedule is always a little overdue and calls stay full."""
+SHARE = 0.5
+"""How much of a sweep the floor is: below 1, so that a fleet whose allowance is the bottleneck is always overdue."""
 JITTER = (0.8, 1.2)
 PATIENCE = 0.1
 """How much of `freshness` a job that is due may wait for others, so that a call carries more ids."""
@@ -41,13 +48,19 @@ class Cadence:
         return self.live / (IDS_PER_CALL * self.granted)
 
     @property
+    def floor_s(self) -> float:
+        """The shortest delay that is worth planning: what the allowance affords."""
+        return SHARE * self.sweep_s
+
+    @property
     def ceiling_s(self) -> float:
         """The longest delay that is worth planning: what is fresh enough, or what the allowance affords."""
-        return max(self.freshness_s, SHARE * self.sweep_s)
+        return max(self.freshness_s, self.floor_s)
 
     def delay_s(self, age_s: float, rng: Random) -> float:
         """How long to wait before the next look at a job that made its last transition `age_s` ago."""
-        return min(exponential_delay(tries_at(age_s), rng), self.ceiling_s * rng.uniform(*JITTER))
+        wanted_s = max(exponential_delay(tries_at(age_s), rng), self.floor_s)
+        return min(wanted_s, self.ceiling_s * rng.uniform(*JITTER))
 
 
 def tries_at(age_s: float) -> float:

@@ -1,14 +1,19 @@
-"""Submit, terminate and cancel: AWS's own calls, each through the fleet's bucket for its operation."""
+"""Submit, terminate and cancel: AWS's own calls, each through the fleet's bucket for its operation.
+
+The one module of the client that loads boto3, which takes longer than all the rest: readers do without it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.client.fleet import Fleet
 from fleetpoll.errors import Throttled, TokenRefused
+from fleetpoll.jobs import Description
 from fleetpoll.state.bucket import FleetBucket, FleetLimiter
-from fleetpoll.state.rooms import CANCEL, LIST, SUBMIT, TERMINATE
+from fleetpoll.state.rooms import CANCEL, DESCRIBE, LIST, OPERATIONS, SUBMIT, TERMINATE
 
 TRIES = 5
 """How often a call is made that AWS throttles, each time with a new token of the slowed bucket."""
@@ -17,8 +22,13 @@ TOKEN_WAIT_S = 60.0
 Answer = TypeVar("Answer")
 
 
+def open_calls(fleet: Fleet) -> Calls:
+    """The calls of a fleet, by its settings. Raises SettingsError when there is no Region or no such profile."""
+    return Calls(BatchApi(fleet.settings), {operation: fleet.bucket(operation) for operation in OPERATIONS})
+
+
 class Calls:
-    """The calls that change something, for one account and Region."""
+    """AWS's own calls, for one account and Region."""
 
     def __init__(self, api: BatchApi, buckets: dict[str, FleetBucket]) -> None:
         self._api, self._buckets = api, buckets
@@ -40,6 +50,10 @@ class Calls:
     def list_jobs(self, **request: Any) -> dict[str, Any]:
         """One page of ListJobs with AWS's own arguments and answer."""
         return self._through(LIST, lambda: self._api.list_jobs(**request))
+
+    def describe(self, ids: Sequence[str]) -> dict[str, Description]:
+        """One DescribeJobs call for up to 100 ids; ids that AWS does not know are absent."""
+        return self._through(DESCRIBE, lambda: self._api.describe(ids))
 
     def _through(self, operation: str, call: Callable[[], Answer]) -> Answer:
         """Make a call with a token of its operation; a throttle slows the fleet down and is tried again.

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from fleetpoll.awsbatch.api import BatchApi
-from fleetpoll.client.calls import Calls
-from fleetpoll.client.status import FleetStatus, status_of
+from fleetpoll.client.following import follow
+from fleetpoll.client.status import FleetStatus, alive, status_of
 from fleetpoll.client.waiting import Goal, Waited, Waiter
 from fleetpoll.embedded.sharing import join
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus, Snapshot, Transition, is_job_id
 from fleetpoll.settings import Settings
 from fleetpoll.state.bucket import FleetBucket, FleetLimiter
+from fleetpoll.state.probe import ServerFacts, probe
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
-from fleetpoll.state.roster import Beat, OrderKind
+from fleetpoll.state.roster import Beat, Order, OrderKind
 
 
 class Fleet:
     """Track jobs, read what is known, wait, follow, and steer. Made by `open_fleet`.
 
-    Every method may raise RedisUnavailable or StateError.
+    Every method may raise RedisUnavailable or StateError. AWS's own calls are made by `fleetpoll.client.calls.open_calls`:
+    who only reads does not wait for boto3 to load.
     """
 
     def __init__(self, rooms: Rooms, settings: Settings) -> None:
         self._rooms, self._settings = rooms, settings
 
-    @cached_property
-    def calls(self) -> Calls:
-        """SubmitJob, TerminateJob, CancelJob, ListJobs through the fleet's buckets."""
-        return Calls(BatchApi(self._settings), self._rooms.buckets)
+    @property
+    def settings(self) -> Settings:
+        """What the fleet was opened with."""
+        return self._settings
 
     def bucket(self, operation: str = DESCRIBE) -> FleetBucket:
         """The token bucket of an operation: to look at it, pin its rate, pause it."""
@@ -44,7 +44,7 @@ class Fleet:
         return FleetLimiter(self.bucket(operation))
 
     def track(self, ids: Iterable[str]) -> int:
-        """Start to watch jobs. Returns how many were new. Raises SettingsError for an id that is none; then none is tracked."""
+        """Start to watch jobs. Returns how many were new. Raises SettingsError, and tracks none, if one is no job id."""
         return self._rooms.schedule.track(list(checked(ids)))
 
     def untrack(self, ids: Iterable[str]) -> int:
@@ -70,8 +70,11 @@ class Fleet:
         return Waiter(self._rooms, list(checked(ids)), goal).wait(timeout_s, on_change)
 
     def events(self, after: str | None = None) -> Iterator[Transition | None]:
-        """Transitions after a cursor (None: from now on), for ever; yields None whenever a moment passed without one."""
-        return self._rooms.events.follow(self._rooms.events.end() if after is None else after)
+        """Transitions after a cursor (None: from now on), for ever; yields None whenever a moment passed without one.
+
+        Goes on by itself when Redis was away: the cursor holds our place.
+        """
+        return follow(self._rooms.events, self._rooms.events.end() if after is None else after)
 
     def past_events(self, after: str, limit: int | None = None) -> Iterator[Transition]:
         """Transitions after a cursor up to now, oldest first, at most `limit`."""
@@ -90,6 +93,18 @@ class Fleet:
     def workers(self) -> list[Beat]:
         """The workers on the roster."""
         return self._rooms.roster.workers()
+
+    def alive(self) -> list[Beat]:
+        """Those workers that beat lately."""
+        return alive(self._rooms.roster.workers(), self._rooms.roster.now_ms())
+
+    def order_standing(self) -> Order | None:
+        """What the workers are told to do."""
+        return self._rooms.roster.order()
+
+    def server(self) -> ServerFacts:
+        """What kind of server the fleet's state is on, and how far away it is."""
+        return probe(self._rooms.client)
 
     def order(self, kind: OrderKind | None) -> None:
         """Tell all workers to drain or to stop; None takes the order back."""

@@ -45,7 +45,7 @@ class FleetStatus:
     @property
     def alive(self) -> list[Beat]:
         """The workers that beat lately."""
-        return [w for w in self.workers if self.now_ms - w.beat_ms <= w.facts.beat_s * SILENT_BEATS * 1000]
+        return alive(self.workers, self.now_ms)
 
     def public(self) -> dict[str, Any]:
         """The form that users read: rates in calls per second, lags in seconds, times in epoch seconds."""
@@ -68,6 +68,11 @@ class FleetStatus:
             "workers": [public_beat(beat) for beat in self.alive],
             "order": self.order.kind.value if self.order else None,
         }
+
+
+def alive(workers: list[Beat], now_ms: int) -> list[Beat]:
+    """Those of the `workers` that did not miss too many beats by `now_ms` (Redis TIME)."""
+    return [w for w in workers if now_ms - w.beat_ms <= w.facts.beat_s * SILENT_BEATS * 1000]
 
 
 def public_beat(beat: Beat) -> dict[str, Any]:

@@ -1,0 +1,144 @@
+"""The developer's entrance: one file, the standard library, and nothing to install before.
+
+    python3 dev.py demo  [options of `fleetpoll demo`]     see the fleet work, in the terminal
+    python3 dev.py test  [options of pytest] [--soak]      run the tests; --soak: the minutes-long ones instead
+    python3 dev.py lint                                    ruff, mypy, import-linter, the house rules
+    python3 dev.py bench [options of the benchmarks]       measure
+
+Each makes or refreshes .venv first, from constraints.txt, if that or pyproject.toml changed. DEV_VENV names another place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = Path(os.environ.get("DEV_VENV") or ROOT / ".venv").absolute()
+BIN = VENV / "bin"
+PYTHON_MIN = (3, 11)
+USAGE = 2
+
+# What pip installs at each level. `demo` does not wait for the linters and the pretend AWS of the tests.
+TOOLS = ["pip", "hatchling", "editables"]  # this pip knows --group; the others build us without isolation
+LEVELS = {
+    "runtime": ["--no-build-isolation", "--editable", ".[embedded]"],
+    "dev": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev"],
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; its exit code is ours."""
+    if sys.version_info < PYTHON_MIN:
+        wanted, found = ".".join(map(str, PYTHON_MIN)), sys.version.split()[0]
+        print(f"dev.py: fleetpoll needs Python {wanted} or newer; this is Python {found} ({sys.executable}).")
+        return USAGE
+    name, *rest = arguments or ["--help"]
+    command = {"demo": demo, "test": test, "lint": lint, "bench": bench}.get(name)
+    if command is None:
+        print(__doc__)
+        return 0 if name in {"-h", "--help"} else USAGE
+    os.chdir(ROOT)
+    try:
+        return command(rest)
+    except subprocess.CalledProcessError as error:
+        print(f"dev.py: this failed with exit code {error.returncode}: {shlex.join(map(str, error.cmd))}", flush=True)
+        return max(error.returncode, 1)  # negative: it was killed
+
+
+def demo(rest: list[str]) -> int:
+    """See the fleet work."""
+    ensure("runtime")
+    return become(BIN / "fleetpoll", "demo", *rest)
+
+
+def test(rest: list[str]) -> int:
+    """Run the tests. A -m among the arguments wins over ours, because it comes later."""
+    ensure("dev")
+    marks = "soak" if "--soak" in rest else "not soak"
+    return become(BIN / "python", "-m", "pytest", "-m", marks, *(word for word in rest if word != "--soak"))
+
+
+def bench(rest: list[str]) -> int:
+    """Measure."""
+    ensure("dev")
+    return become(BIN / "python", "-m", "benchmarks", *rest)
+
+
+def lint(rest: list[str]) -> int:
+    """Run all the linters, even after one has failed: who fixes things wants to see everything. The first failure counts."""
+    if rest:
+        print("dev.py: lint takes no arguments.")
+        return USAGE
+    ensure("dev")
+    checks: list[list[str | Path]] = [
+        [BIN / "ruff", "check"],
+        [BIN / "ruff", "format", "--check"],
+        [BIN / "mypy"],
+        [BIN / "lint-imports"],
+        [BIN / "python", "-m", "pytest", "-q", "tests/unit/test_house.py"],
+    ]
+    codes = []
+    for check in checks:
+        say(shlex.join([Path(check[0]).name, *map(str, check[1:])]))
+        codes.append(subprocess.run(check, check=False).returncode)
+    return next((max(code, 1) for code in codes if code != 0), 0)
+
+
+def ensure(level: str) -> None:
+    """Make the venv hold this level of what constraints.txt and pyproject.toml say."""
+    stamp = VENV / f".dev-py-{level}"
+    wanted = fingerprint()
+    if stamp.is_file() and stamp.read_text() == wanted and (BIN / "python").exists():
+        return
+    make_venv()
+    say("installing the build tools")
+    pip("install", *TOOLS)
+    say(f"installing fleetpoll ({level})")
+    pip("install", *LEVELS[level])
+    for done in ("runtime", level):  # each level holds the runtime
+        (VENV / f".dev-py-{done}").write_text(wanted)  # last: an install that was cut off is done again
+
+
+def fingerprint() -> str:
+    """Changes when the venv must be refreshed."""
+    contents = [(ROOT / name).read_bytes() for name in ("constraints.txt", "pyproject.toml", "dev.py")]
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()
+
+
+def make_venv() -> None:
+    """Make the venv if there is none, or if its Python is gone."""
+    works = (BIN / "python").exists() and subprocess.run([BIN / "python", "-c", ""], check=False).returncode == 0
+    if works:
+        return
+    if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
+        print("dev.py: this Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv")
+        raise SystemExit(1)
+    say(f"making {VENV.name} with Python {sys.version.split()[0]}")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+
+
+def pip(verb: str, *words: str) -> None:
+    """Run the venv's pip under the constraints."""
+    options = ["-qq", "--disable-pip-version-check", "--constraint", "constraints.txt"]
+    subprocess.run([BIN / "python", "-m", "pip", verb, *options, *words], check=True)
+
+
+def become(program: Path, *words: str) -> int:
+    """Turn into this program: its signals, its terminal and its exit code are then its own."""
+    say(shlex.join([program.name, *words]))
+    os.execv(program, [str(program), *words])  # noqa: S606 - no shell is wanted
+
+
+def say(step: str) -> None:
+    """One short line about what comes next; on stderr, because stdout is the command's."""
+    print(f"dev.py: {step}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

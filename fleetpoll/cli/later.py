@@ -1,0 +1,32 @@
+"""Commands that are loaded when they are used: the one place where modules are imported by name.
+
+boto3, rich and multiprocessing take several times as long to load as a command that needs none of them takes to run.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+class Later(click.Command):
+    """Stands for the command or group `attribute` of the module `fleetpoll.cli.<module>`, with its name and short help."""
+
+    def __init__(self, name: str, place: str, short_help: str) -> None:
+        super().__init__(name, short_help=short_help, help=short_help)
+        self._place = place
+
+    def load(self) -> click.Command:
+        """The command itself."""
+        module, attribute = self._place.split(":")
+        command = getattr(import_module(f"fleetpoll.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - the table of commands is ours
+        return command
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the command itself: from here on this one plays no part."""
+        return self.load().make_context(info_name, args, parent, **extra)

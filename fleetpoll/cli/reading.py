@@ -1,0 +1,72 @@
+"""Job ids from arguments, files and standard input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import click
+
+from fleetpoll.cli.render import safe
+from fleetpoll.errors import SettingsError
+from fleetpoll.jobs import is_job_id
+
+COMMENT = re.compile(r"(^|\s)#.*")
+"""Only at the start or after white space: `UUID#1` is a node of a multi-node job."""
+NAMED_MAX = 10
+SHOWN_MAX = 60
+
+
+@dataclass(slots=True)
+class Ids:
+    """The ids that were given, each once and in order, and the words that are none, each with its place."""
+
+    good: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
+
+    def complaint(self) -> str:
+        """The bad ids as text: the first ten by name and place, the others by number."""
+        more = len(self.bad) - NAMED_MAX
+        return "\n".join([f"  {bad}" for bad in self.bad[:NAMED_MAX]] + ([f"  and {more:,} more"] if more > 0 else []))
+
+
+def read_ids(arguments: Sequence[str], files: Sequence[str], *, skip_bad: bool = False) -> Ids:
+    """The ids of arguments and files together.
+
+    Raises SettingsError that names the bad ones by line, unless they are to be skipped, and when none is given at all.
+    """
+    ids = Ids()
+    seen: dict[str, None] = {}
+    for place, word in _words(arguments, files):
+        if is_job_id(word):
+            seen[word] = None
+        else:
+            ids.bad.append(f"{place}: {safe(word[:SHOWN_MAX])}")
+    ids.good = list(seen)
+    if ids.bad and not skip_bad:
+        raise SettingsError(
+            f"{len(ids.bad):,} of these are no job ids (a UUID, UUID:index or UUID#node), so nothing was done:\n"
+            f"{ids.complaint()}"
+        )
+    if not (arguments or files):
+        raise SettingsError("No ids are given: name them, or read them with -f FILE (-f - is standard input).")
+    return ids
+
+
+def _words(arguments: Iterable[str], files: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for number, word in enumerate(arguments, 1):
+        yield f"argument {number}", word
+    for name in files:
+        shown = "standard input" if name == "-" else safe(name)
+        for number, line in enumerate(_lines(name), 1):
+            if word := COMMENT.sub("", line).strip():
+                yield f"{shown}, line {number}", word
+
+
+def _lines(name: str) -> Iterator[str]:
+    try:
+        with click.open_file(name, encoding="utf-8-sig", errors="replace") as lines:
+            yield from lines
+    except OSError as error:
+        raise SettingsError(f"{safe(name)} cannot be read: {error.strerror}.") from None

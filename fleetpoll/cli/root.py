@@ -1,0 +1,112 @@
+"""The command `fleetpoll`: global options, the table of commands, and how errors end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from typing import IO, Any
+
+import click
+
+from fleetpoll.cli import exits
+from fleetpoll.cli.later import Later
+from fleetpoll.cli.options import Asked, setting
+from fleetpoll.errors import FleetpollError
+
+COMMANDS = (
+    Later("worker", "worker:worker", "Run worker processes in the foreground until told to stop."),
+    Later("track", "tracking:track", "Start to watch jobs."),
+    Later("untrack", "tracking:untrack", "Stop watching jobs and forget them."),
+    Later("status", "status:status", "Show the fleet at a glance: jobs, rate, fill, lag and workers."),
+    Later("jobs", "jobs:jobs", "List tracked jobs and their last known status."),
+    Later("show", "jobs:show", "Show what is known of one job."),
+    Later("wait", "wait:wait", "Wait until jobs have finished, or have started."),
+    Later("events", "events:events", "Print the transitions that were seen, oldest first."),
+    Later("submit", "submit:submit", "Submit jobs to AWS Batch through the fleet's bucket."),
+    Later("terminate", "ending:terminate", "Terminate jobs in any status, through the fleet's bucket."),
+    Later("cancel", "ending:cancel", "Cancel jobs that have not started, through the fleet's bucket."),
+    Later("budget", "budget:budget", "Show or change the fleet's allowance of API calls."),
+    Later("fleet", "orders:fleet", "See the workers and give them orders."),
+    Later("simulate", "simulate:simulate", "Pretend to be AWS Batch, for trials without AWS."),
+    Later("demo", "demo:demo", "Show the whole thing at work on this machine, in under two minutes."),
+    Later("doctor", "doctor:doctor", "Check Redis, AWS and the workers, and say what to do."),
+)
+
+EPILOG = """\b
+Settings come from the TOML file of --config, then the environment
+(FLEETPOLL_<NAME>), then options; the later wins. Without a Redis URL an
+embedded server is started, or joined if it runs.
+
+\b
+Completion:  eval "$(_FLEETPOLL_COMPLETE=bash_source fleetpoll)"
+             (or zsh_source, fish_source)
+
+\b
+Exit codes:  0 good      1 some jobs or checks failed    2 wrong usage or settings
+             3 lost or not tracked      65 AWS refused   69 no answer
+             70 internal error          75 throttled     77 AWS denies access
+             124 timed out              130 Ctrl-C
+"""
+
+
+class Failed(click.ClickException):
+    """An error of ours, as click prints and exits with it."""
+
+    def __init__(self, error: FleetpollError) -> None:
+        super().__init__(str(error))
+        self.exit_code = exits.of(error)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say it on standard error."""
+        click.echo(f"fleetpoll: {self.format_message()}", file=file or sys.stderr)
+
+
+class Root(click.Group):
+    """Lists commands in the order of the table, and turns what ends a command into its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they were added."""
+        del ctx
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; every error of ours is one sentence and an exit code, never a traceback."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except FleetpollError as error:
+            raise Failed(error) from error
+        except KeyboardInterrupt:
+            ctx.exit(exits.INTERRUPTED)
+        except BrokenPipeError:
+            _forget_stdout()
+            ctx.exit(exits.CLOSED_PIPE)
+        return result
+
+
+def _forget_stdout() -> None:
+    """Let what is still buffered go nowhere, so that the interpreter's own last flush is as silent as we are."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+@click.group(cls=Root, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@setting("redis_url", metavar="URL", help="redis://, rediss:// or unix://; none: the embedded server.")
+@setting("fleet", metavar="NAME", help="The fleet: one AWS account and Region, one allowance.")
+@click.option(
+    "--config",
+    envvar="FLEETPOLL_CONFIG",
+    metavar="FILE",
+    help="TOML file with settings.  [FLEETPOLL_CONFIG]",
+)
+@click.version_option(version("fleetpoll"), message="%(prog)s %(version)s")
+@click.pass_context
+def root(ctx: click.Context, config: str | None) -> None:
+    """One fleet of workers that polls AWS Batch for everybody, on one shared API allowance."""
+    ctx.ensure_object(Asked).config = config
+
+
+for command in COMMANDS:
+    root.add_command(command)

@@ -1,0 +1,28 @@
+"""The pretend AWS Batch: one account in one Region, spoken to over real HTTP by real SDKs, which counts what it saw.
+
+It exists because rate, scale and lag cannot be tried on AWS or on moto: 100,000 jobs, a token bucket per
+operation, and a witness that stands on the API's side of the wire and owes nothing to the poller's own figures.
+
+Faithful (held by tests against botocore's own shapes and, where moto can, against moto):
+
+- the wire: rest-json, keep-alive, `x-amzn-ErrorType`, `x-amzn-RequestId`, AWS's codes and texts for a 101st id and
+  for throttled calls;
+- a true token bucket per operation (starts full, refills continuously): 429 `TooManyRequestsException`;
+- unknown ids are left out; a new job may be invisible for a moment; finished jobs vanish after the retention time;
+- lives: SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, then SUCCEEDED or FAILED; failed attempts go back to
+  RUNNABLE; a job that fails has used all its attempts; `createdAt`, `startedAt`, `stoppedAt` are exact to the plan
+  of the job's life;
+- array jobs: `parent:index`, `statusSummary`, a parent that is PENDING while its children run;
+- TerminateJob, CancelJob (no effect on STARTING and RUNNING jobs), ListJobs by queue or array, in pages.
+
+Not faithful: signatures, permissions, queues and job definitions are not checked; `dependsOn`, `timeout`,
+`evaluateOnExit`, `filters` and container overrides are accepted and not acted on; no multi-node jobs, no EKS; job
+ARNs are not ids here; capacity is endless; terminating takes effect at once; a job between two attempts has no
+`startedAt`; refusals other than that of a 101st id are in our words; nothing survives the process; no faults but
+throttling and latency.
+
+The rooms: `lifecycle` (pure: a job's life) → `records` (a job) → `population` (all jobs) and `descriptions` (their
+JSON) → `account` (with `buckets` and `witness`) → `operations` (the API) and `orders` (the control endpoints) →
+`server` (HTTP, from `wire`). `flags` is its command line. For those who use it: `control`, a client of the control
+endpoints, and `process`, the server as a child process.
+"""

@@ -1,0 +1,148 @@
+"""One account in one Region: its jobs, its allowance, and the witness of what was asked of it.
+
+The clock is injected, so that hours pass in no time in a test. Nothing here waits and nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from fleetpoll.simulator.buckets import TokenBucket
+from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+from fleetpoll.simulator.descriptions import Look, Template
+from fleetpoll.simulator.lifecycle import Life, draws, gather, plan_life
+from fleetpoll.simulator.population import Population
+from fleetpoll.simulator.records import SimulatedJob
+from fleetpoll.simulator.witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEMPLATES_KEPT = 1_000
+SPREAD_DRAW = -1  # the part of a job's draws that places its birth
+
+
+class ApiError(Exception):
+    """An answer that says no, in AWS's words."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+def wall_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Account:
+    """The state of the simulated account."""
+
+    def __init__(self, config: SimulatorConfig, clock: Callable[[], int] = wall_ms) -> None:
+        self.config = config
+        self.clock = clock
+        self.seed = config.seed or secrets.randbits(48)
+        now_ms = clock()
+        self.population = Population(round(config.retention_s * 1000), now_ms)
+        self.witness = Witness(now_ms)
+        self._buckets = {operation: TokenBucket(config.limits.get(operation, Limit()), now_ms) for operation in Operation}
+        self._templates: dict[Look, Template] = {}
+        self._born = 0
+        self.default_life = Life(
+            seed=self.seed,
+            min_ms=round(config.life_min_s * 1000),
+            max_ms=round(config.life_max_s * 1000),
+            fail_share=config.fail_share,
+            retry_share=config.retry_share,
+        )
+
+    def admit(self, operation: Operation) -> int:
+        """Count a call and take its token, or refuse it. Returns the moment of arrival."""
+        now_ms = self.clock()
+        calls = self.witness.calls[operation]
+        calls.arrive(now_ms)
+        if not self._buckets[operation].take(now_ms):
+            calls.throttled += 1
+            raise ApiError(429, "TooManyRequestsException", "Too Many Requests")
+        return now_ms
+
+    def limit(self, operation: Operation, limit: Limit) -> None:
+        """Change an operation's allowance from now on."""
+        self._buckets[operation].change(limit, self.clock())
+
+    def limits(self) -> dict[str, Limit]:
+        """The allowance of each operation."""
+        return {operation: bucket.limit for operation, bucket in self._buckets.items()}
+
+    def look(self, **fields: Any) -> Look:
+        """What jobs of this account look like."""
+        return Look(region=self.config.region, account_id=self.config.account_id, **fields)
+
+    def create(self, name: str, look: Look, life: Life, spread_ms: int = 0) -> SimulatedJob:
+        """A job is born; with a spread it was born up to that long ago, but not so long that it is over."""
+        now_ms = self.clock()
+        job_id = self._new_id(life.seed)
+        plan = plan_life(life, job_id)
+        age_ms = 0
+        if spread_ms:
+            age_ms = int(draws(life.seed, job_id, SPREAD_DRAW)[0] * min(spread_ms, plan.ends_ms[-1]))
+        job = SimulatedJob(job_id, name, self._template(look), now_ms - age_ms, plan, self._born)
+        self.population.add(job, now_ms)
+        return job
+
+    def create_array(self, name: str, look: Look, life: Life, size: int) -> SimulatedJob:
+        """An array job is born: a parent and its children."""
+        now_ms = self.clock()
+        parent_id, template = self._new_id(life.seed), self._template(look)
+        ids = [f"{parent_id}:{index}" for index in range(size)]
+        plans = [plan_life(life, child_id) for child_id in ids]
+        parent = SimulatedJob(parent_id, name, template, now_ms, gather(plans), self._born)
+        for index, (child_id, plan) in enumerate(zip(ids, plans, strict=True)):
+            self._born += 1
+            parent.children.append(SimulatedJob(child_id, name, template, now_ms, plan, self._born, parent, index))
+        for job in (parent, *parent.children):
+            self.population.add(job, now_ms)
+        return parent
+
+    def visible(self, job_id: str, now_ms: int) -> SimulatedJob | None:
+        """The job with that id, if describe and list show it by now."""
+        job = self.population.find(job_id, now_ms)
+        if job is None or now_ms < job.created_ms + self.config.invisible_s * 1000:
+            return None
+        return job
+
+    def stats(self) -> dict[str, Any]:
+        """The witness's figures, and how many jobs live."""
+        now_ms = self.clock()
+        live_mean = self.population.live_mean(now_ms)
+        report = self.witness.report(now_ms)
+        return report | {
+            "live": self.population.live,
+            "live_mean": live_mean,
+            "jobs": len(self.population.jobs),
+            "seed": self.seed,
+        }
+
+    def restart_stats(self) -> None:
+        """Begin a new measuring window."""
+        now_ms = self.clock()
+        self.witness.restart(now_ms)
+        self.population.restart(now_ms)
+
+    def _new_id(self, seed: int) -> str:
+        self._born += 1
+        digest = blake2b(f"{seed}/{self._born}".encode(), digest_size=16).digest()
+        return str(uuid.UUID(bytes=digest, version=4))
+
+    def _template(self, look: Look) -> Template:
+        if look not in self._templates:
+            if len(self._templates) >= TEMPLATES_KEPT:
+                self._templates.clear()
+            self._templates[look] = Template(look)
+        return self._templates[look]

@@ -1,0 +1,84 @@
+"""All knobs of the simulator, as one frozen value that refuses nonsense when it is made."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from fleetpoll.errors import SettingsError
+
+WEEK_S = 7 * 86_400.0
+
+
+class Operation(StrEnum):
+    """The operations of the API that are simulated; AWS throttles each of them apart."""
+
+    DESCRIBE = "describe"
+    SUBMIT = "submit"
+    TERMINATE = "terminate"
+    CANCEL = "cancel"
+    LIST = "list"
+
+    @property
+    def path(self) -> str:
+        """Where botocore sends it."""
+        return f"/v1/{self}jobs" if self in (Operation.DESCRIBE, Operation.LIST) else f"/v1/{self}job"
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A token bucket's size: `rate` tokens per second, up to `burst` of them; a rate of 0 is no limit."""
+
+    rate: float = 0.0
+    burst: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a bucket that could never grant a call."""
+        if self.rate < 0 or (self.rate > 0 and self.burst < 1):
+            raise SettingsError(f"limit {self.rate:g}:{self.burst:g}: the rate must be 0 or more, the burst 1 or more")
+
+
+class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the simulated account is like. Times end in their unit: `_s` seconds, `_ms` milliseconds."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+    port: int = 0
+    """The port to listen on; 0 takes a free one."""
+    region: str = "us-east-1"
+    """The Region in ARNs."""
+    account_id: str = "123456789012"
+    """The account in ARNs."""
+    seed: int = 0
+    """Ids and lives follow from it; 0 draws a fresh one, so that two runs never share an id."""
+    life_min_s: float = 60.0
+    """The shortest life of a job, createdAt to stoppedAt, in seconds."""
+    life_max_s: float = 600.0
+    """The longest life of a job in seconds; lives are uniform between the two."""
+    fail_share: float = 0.05
+    """The share of the jobs that end FAILED, 0 to 1."""
+    retry_share: float = 0.05
+    """The share of the attempts (but the last one allowed) that fail and are retried, 0 to 1."""
+    invisible_s: float = 0.0
+    """How long a new job is left out of describe and list answers, in seconds."""
+    latency_ms: float = 0.0
+    """How long each accepted call takes, in milliseconds."""
+    latency_jitter_ms: float = 0.0
+    """How much longer it may take, uniformly, in milliseconds."""
+    retention_s: float = WEEK_S
+    """How long a finished job is remembered, in seconds."""
+    limits: dict[Operation, Limit] = {}
+    """The token bucket of each operation; an operation that is not named is unlimited."""
+    exit_with_parent: bool = False
+    """Whether to stop when standard input is closed, so that no process outlives the one that started it."""
+
+    def __post_init__(self) -> None:
+        """Refuse lives that end before they begin, and shares that are none."""
+        if not 0 <= self.life_min_s <= self.life_max_s:
+            raise SettingsError(f"life {self.life_min_s:g}:{self.life_max_s:g}: give 0 <= MIN <= MAX, in seconds")
+        for name in ("fail_share", "retry_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}: give a share from 0 to 1")
+        for name in ("invisible_s", "latency_ms", "latency_jitter_ms", "retention_s"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}: give 0 or more")

@@ -1,0 +1,60 @@
+"""A client of the control endpoints, for tests, demos and benchmarks."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fleetpoll.errors import FleetpollError
+from fleetpoll.simulator.orders import PREFIX
+
+TIMEOUT_S = 120.0
+
+
+class ControlClient:
+    """Speaks to a simulator's control endpoints; one connection per order, so that any thread may use it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def populate(self, count: int, **fields: Any) -> list[str]:
+        """Create jobs at once and return their ids; see `orders.Populate` for the fields."""
+        ids: list[str] = self._order("POST", "populate", {"count": count, **fields})
+        return ids
+
+    def stats(self) -> dict[str, Any]:
+        """What the witness saw since the window began."""
+        figures: dict[str, Any] = self._order("GET", "stats")
+        return figures
+
+    def reset_stats(self) -> None:
+        """Begin a new measuring window."""
+        self._order("POST", "reset-stats", {})
+
+    def truth(self, ids: list[str] | None = None) -> dict[str, tuple[str, int]]:
+        """The true status of these jobs (or all) now, and when they stopped in epoch ms, 0 if they did not."""
+        truths = self._order("POST", "truth", {} if ids is None else {"ids": ids})
+        return {job_id: (status, stopped_ms) for job_id, (status, stopped_ms) in truths.items()}
+
+    def live(self) -> int:
+        """How many jobs have not ended."""
+        return int(self._order("GET", "live"))
+
+    def limit(self, operation: str, rate: float, burst: float = 1.0) -> None:
+        """Change an operation's allowance from now on; a rate of 0 lifts it."""
+        self._order("POST", "limits", {"operation": operation, "rate": rate, "burst": burst})
+
+    def _order(self, method: str, order: str, body: Any = None) -> Any:
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, PREFIX + order, None if body is None else msgspec.json.encode(body))
+            response = connection.getresponse()
+            answer = msgspec.json.decode(response.read())
+        finally:
+            connection.close()
+        if response.status >= 300:  # noqa: PLR2004 - the first status that is not success
+            raise FleetpollError(f"the simulator refused {order}: {answer['message']}")
+        return answer

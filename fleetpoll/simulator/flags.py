@@ -1,0 +1,97 @@
+"""The simulator's command line: flags to config, and config to flags for those who start it as a child."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from fleetpoll.errors import SettingsError
+from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULTS = SimulatorConfig()
+PLAIN: dict[str, tuple[type, str]] = {
+    "host": (str, "address to listen on"),
+    "port": (int, "port to listen on; 0 takes a free one"),
+    "region": (str, "Region in ARNs"),
+    "account_id": (str, "account in ARNs"),
+    "seed": (int, "ids and lives follow from it; 0 draws a fresh one"),
+    "fail_share": (float, "share of the jobs that end FAILED"),
+    "retry_share": (float, "share of the attempts that fail and are retried"),
+    "invisible_s": (float, "seconds for which a new job is not shown"),
+    "latency_ms": (float, "milliseconds that each accepted call takes"),
+    "latency_jitter_ms": (float, "up to how many milliseconds longer"),
+    "retention_s": (float, "seconds for which a finished job is remembered"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags of `python -m fleetpoll.simulator`."""
+    flags = argparse.ArgumentParser(
+        prog="python -m fleetpoll.simulator",
+        description="A pretend AWS Batch on loopback. The first line on standard output is its URL.",
+    )
+    for name, (kind, text) in PLAIN.items():
+        default = getattr(DEFAULTS, name)
+        flags.add_argument(flag(name), type=kind, default=default, help=f"{text} (default: {default})")
+    life = f"{DEFAULTS.life_min_s:g}:{DEFAULTS.life_max_s:g}"
+    flags.add_argument(
+        "--life", metavar="MIN:MAX", type=parse_life, default=life, help=f"life of a job in seconds (default: {life})"
+    )
+    flags.add_argument(
+        "--limit",
+        metavar="OPERATION=RATE[:BURST]",
+        type=parse_limit,
+        action="append",
+        default=[],
+        help=f"calls per second and burst of an operation ({', '.join(Operation)}); may be repeated",
+    )
+    flags.add_argument("--exit-with-parent", action="store_true", help="stop when standard input is closed")
+    return flags
+
+
+def flag(name: str) -> str:
+    """The flag of a config's field."""
+    return "--" + name.replace("_", "-")
+
+
+def parse_config(arguments: Sequence[str]) -> SimulatorConfig:
+    """The config that these arguments ask for; what is wrong is said on stderr, with exit code 2."""
+    flags = parser()
+    parsed = flags.parse_args(arguments)
+    try:
+        return SimulatorConfig(
+            **{name: getattr(parsed, name) for name in PLAIN},
+            life_min_s=parsed.life[0],
+            life_max_s=parsed.life[1],
+            limits=dict(parsed.limit),
+            exit_with_parent=parsed.exit_with_parent,
+        )
+    except SettingsError as error:
+        flags.error(str(error))
+
+
+def to_arguments(config: SimulatorConfig) -> list[str]:
+    """The arguments that ask for this config."""
+    arguments = [f"{flag(name)}={getattr(config, name)}" for name in PLAIN]
+    arguments.append(f"--life={config.life_min_s!r}:{config.life_max_s!r}")
+    arguments += [f"--limit={operation}={limit.rate!r}:{limit.burst!r}" for operation, limit in config.limits.items()]
+    return [*arguments, "--exit-with-parent"] if config.exit_with_parent else arguments
+
+
+def parse_life(text: str) -> tuple[float, float]:
+    """MIN:MAX, or one number for both."""
+    shortest, _, longest = text.partition(":")
+    return float(shortest), float(longest or shortest)
+
+
+def parse_limit(text: str) -> tuple[Operation, Limit]:
+    """OPERATION=RATE[:BURST]; without a burst it is one second's worth."""
+    operation, _, limit = text.partition("=")
+    rate, _, burst = limit.partition(":")
+    try:
+        return Operation(operation), Limit(float(rate), float(burst or max(1.0, float(rate))))
+    except (SettingsError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

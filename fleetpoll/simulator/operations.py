@@ -1,0 +1,221 @@
+"""The five operations of the API: a request's body in, an answer's body out, or an ApiError."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from fleetpoll.jobs import AWS_STATUSES, JobStatus
+from fleetpoll.simulator.account import ApiError
+from fleetpoll.simulator.config import Operation
+from fleetpoll.simulator.lifecycle import CANCELLABLE, MAX_ATTEMPTS, cut, gather
+from fleetpoll.simulator.witness import IDS_PER_CALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fleetpoll.simulator.account import Account
+    from fleetpoll.simulator.records import SimulatedJob
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+DEFINITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}(:\d+)?")
+ARRAY_MIN, ARRAY_MAX = 2, 10_000
+PAGE_MAX = 1_000  # with jobStatus, as on AWS
+
+T = TypeVar("T")
+
+
+class DescribeRequest(msgspec.Struct):
+    """DescribeJobs."""
+
+    jobs: list[str] = []
+
+
+class RetryStrategy(msgspec.Struct, frozen=True):
+    """How often a job may try."""
+
+    attempts: int = 1
+
+
+class ArrayProperties(msgspec.Struct, frozen=True):
+    """How many children an array has."""
+
+    size: int = 0
+
+
+class SubmitRequest(msgspec.Struct, rename="camel"):
+    """SubmitJob."""
+
+    job_name: str
+    job_queue: str
+    job_definition: str
+    retry_strategy: RetryStrategy = RetryStrategy()
+    array_properties: ArrayProperties | None = None
+    tags: dict[str, str] = {}
+
+
+class EndRequest(msgspec.Struct, rename="camel"):
+    """TerminateJob and CancelJob."""
+
+    job_id: str
+    reason: str
+
+
+class ListRequest(msgspec.Struct, rename="camel"):
+    """ListJobs."""
+
+    job_queue: str = ""
+    array_job_id: str = ""
+    job_status: str = JobStatus.RUNNING
+    max_results: int = PAGE_MAX
+    next_token: str = ""
+
+
+def describe(account: Account, body: bytes, asked_ms: int) -> bytes:
+    """DescribeJobs: each known job once, in the order asked."""
+    ids = parse(body, DescribeRequest).jobs
+    if len(ids) > IDS_PER_CALL:
+        account.witness.asked.over_limit += 1
+        raise refusal("Maximum number of jobs supported is  100 .")  # AWS's own spaces
+    if not ids:
+        raise refusal("At least one job is required.")
+    now_ms = account.clock()
+    found = [job for job_id in dict.fromkeys(ids) if (job := account.visible(job_id, now_ms))]
+    answer = b'{"jobs":[' + b",".join([job.template.render(job, now_ms) for job in found]) + b"]}"
+    shown = [(job.job_id, job.status(now_ms), job.stopped_ms) for job in found]
+    account.witness.describe(ids, asked_ms, shown, now_ms)
+    return answer
+
+
+def submit(account: Account, body: bytes, asked_ms: int) -> bytes:
+    """SubmitJob: a job or an array of jobs is born now."""
+    _ = asked_ms
+    request = parse(body, SubmitRequest)
+    queue = request.job_queue.rpartition("/")[2]
+    definition = request.job_definition.rpartition("/")[2]
+    if not (NAME.fullmatch(request.job_name) and NAME.fullmatch(queue) and DEFINITION.fullmatch(definition)):
+        raise refusal("Job name, queue or definition is not valid.")
+    attempts = request.retry_strategy.attempts
+    if not 1 <= attempts <= MAX_ATTEMPTS:
+        raise refusal(f"Retry attempts must be between 1 and {MAX_ATTEMPTS}.")
+    if ":" not in definition:
+        definition += ":1"
+    tags = tuple(sorted(request.tags.items()))
+    look = account.look(job_queue=queue, job_definition=definition, attempts=attempts, tags=tags)
+    life = msgspec.structs.replace(account.default_life, attempts=attempts)
+    if request.array_properties is None:
+        job = account.create(request.job_name, look, life)
+    elif ARRAY_MIN <= request.array_properties.size <= ARRAY_MAX:
+        job = account.create_array(request.job_name, look, life, request.array_properties.size)
+    else:
+        raise refusal(f"Array size must be between {ARRAY_MIN} and {ARRAY_MAX}.")
+    answer = {"jobArn": look.arn("batch", f"job/{job.job_id}"), "jobId": job.job_id, "jobName": job.name}
+    return msgspec.json.encode(answer)
+
+
+def terminate(account: Account, body: bytes, asked_ms: int) -> bytes:
+    """TerminateJob: the job, or all of an array that still lives, is FAILED at once."""
+    _ = asked_ms
+    end(account, parse(body, EndRequest), "terminate", frozenset(AWS_STATUSES))
+    return b"{}"
+
+
+def cancel(account: Account, body: bytes, asked_ms: int) -> bytes:
+    """CancelJob: FAILED, if it has not come as far as STARTING; else nothing happens and the answer is the same."""
+    _ = asked_ms
+    end(account, parse(body, EndRequest), "cancel", CANCELLABLE)
+    return b"{}"
+
+
+def end(account: Account, request: EndRequest, ended_by: str, from_statuses: frozenset[JobStatus]) -> None:
+    """End a job, or the children of an array, if its status is one of these."""
+    now_ms = account.clock()
+    job = account.population.find(request.job_id, now_ms)
+    if job is None:
+        raise refusal(f"Job {request.job_id} does not exist.")
+    age_ms = now_ms - job.created_ms
+    parts = [part for part in job.children or [job] if part.status(now_ms) in from_statuses]
+    for part in parts:
+        account.population.replan(part, cut(part.plan, age_ms, ended_by, request.reason), now_ms)
+    parent = job if job.children else job.parent
+    if parts and parent is not None:
+        by = (ended_by, request.reason) if parent is job else (parent.plan.ended_by, parent.plan.ended_reason)
+        account.population.replan(parent, gather([child.plan for child in parent.children], *by), now_ms)
+
+
+def list_jobs(account: Account, body: bytes, asked_ms: int) -> bytes:
+    """ListJobs: the jobs of a queue or the children of an array that are in one status, a page at a time."""
+    _ = asked_ms
+    request = parse(body, ListRequest)
+    if bool(request.job_queue) == bool(request.array_job_id):
+        raise refusal("Exactly one of jobQueue and arrayJobId is required.")
+    if request.job_status not in AWS_STATUSES:
+        raise refusal(f"{request.job_status} is not a job status.")
+    after = int(request.next_token) if request.next_token.isdecimal() else 0
+    size = min(max(1, request.max_results), PAGE_MAX)
+    now_ms = account.clock()
+    page: list[SimulatedJob] = []
+    answer: dict[str, Any] = {}
+    for job in candidates(account, request, after, now_ms):
+        if job.status(now_ms) != request.job_status or account.visible(job.job_id, now_ms) is None:
+            continue
+        if len(page) == size:
+            answer["nextToken"] = str(page[-1].number)
+            break
+        page.append(job)
+    answer["jobSummaryList"] = [summarise(job, now_ms) for job in page]
+    return msgspec.json.encode(answer)
+
+
+def candidates(account: Account, request: ListRequest, after: int, now_ms: int) -> Iterable[SimulatedJob]:
+    """The jobs to choose a page from: those of the queue or array behind number `after`."""
+    if request.job_queue:
+        return account.population.in_queue(request.job_queue.rpartition("/")[2], after, now_ms)
+    parent = account.population.find(request.array_job_id, now_ms)
+    return (child for child in parent.children if child.number > after) if parent else ()
+
+
+def summarise(job: SimulatedJob, now_ms: int) -> dict[str, Any]:
+    """The JobSummary of a list: a description's own fields, fewer of them."""
+    kept = (
+        "jobArn",
+        "jobId",
+        "jobName",
+        "createdAt",
+        "status",
+        "statusReason",
+        "startedAt",
+        "stoppedAt",
+        "jobDefinition",
+    )
+    described = msgspec.json.decode(job.template.render(job, now_ms))
+    summary = {name: described[name] for name in kept if name in described}
+    if "arrayProperties" in described:
+        summary["arrayProperties"] = {k: v for k, v in described["arrayProperties"].items() if k in ("size", "index")}
+    outcome = {name: value for name, value in described["container"].items() if name in ("exitCode", "reason")}
+    return summary | ({"container": outcome} if outcome else {})
+
+
+def parse(body: bytes, kind: type[T]) -> T:
+    """The request's body as that type, or AWS's kind of refusal."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ApiError(400, "ClientException", f"Error executing request, Exception : {error}") from error
+
+
+def refusal(text: str) -> ApiError:
+    """A ClientException in the form that AWS gives it."""
+    return ApiError(400, "ClientException", f"Error executing request, Exception : {text}, RequestId: {uuid.uuid4()}")
+
+
+VERBS: dict[Operation, Callable[[Account, bytes, int], bytes]] = {
+    Operation.DESCRIBE: describe,
+    Operation.SUBMIT: submit,
+    Operation.TERMINATE: terminate,
+    Operation.CANCEL: cancel,
+    Operation.LIST: list_jobs,
+}

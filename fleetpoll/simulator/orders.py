@@ -1,0 +1,150 @@
+"""The control endpoints under /_simulator/: what tests, demos and benchmarks may do that AWS would never let them.
+
+They take no tokens and the witness does not count them. Long ones let other requests pass in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from fleetpoll.errors import SettingsError
+from fleetpoll.simulator.config import Limit, Operation
+from fleetpoll.simulator.wire import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fleetpoll.simulator.account import Account
+    from fleetpoll.simulator.wire import Request
+
+PREFIX = "/_simulator/"
+STRIDE = 500  # jobs between two chances for other requests: some 10 ms
+
+
+class Populate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The jobs to create; what is not given is as the simulator was configured."""
+
+    count: int
+    life_min_s: float | None = None
+    life_max_s: float | None = None
+    fail_share: float | None = None
+    retry_share: float | None = None
+    seed: int | None = None
+    attempts: int = 3
+    spread_s: float = 0.0
+    job_name: str = "simulated"
+    job_queue: str = "fleet"
+    job_definition: str = "step:1"
+
+
+class Truth(msgspec.Struct, forbid_unknown_fields=True):
+    """The jobs whose truth is asked for; all, if none are named."""
+
+    ids: list[str] | None = None
+
+
+class NewLimit(msgspec.Struct, forbid_unknown_fields=True):
+    """An operation's new allowance."""
+
+    operation: Operation
+    rate: float
+    burst: float = 1.0
+
+
+async def populate(account: Account, request: Request) -> Any:
+    """Create jobs; answers their ids."""
+    order = msgspec.json.decode(request.body, type=Populate)
+    base, config = account.default_life, account.config
+    life_min_s = config.life_min_s if order.life_min_s is None else order.life_min_s
+    life_max_s = max(life_min_s, config.life_max_s) if order.life_max_s is None else order.life_max_s
+    life = msgspec.structs.replace(
+        base,
+        seed=base.seed if order.seed is None else order.seed,
+        min_ms=round(life_min_s * 1000),
+        max_ms=round(life_max_s * 1000),
+        fail_share=base.fail_share if order.fail_share is None else order.fail_share,
+        retry_share=base.retry_share if order.retry_share is None else order.retry_share,
+        attempts=order.attempts,
+    )
+    look = account.look(job_queue=order.job_queue, job_definition=order.job_definition, attempts=order.attempts)
+    ids = []
+    for number in range(order.count):
+        if number % STRIDE == STRIDE - 1:
+            await asyncio.sleep(0)
+        name = f"{order.job_name}-{number}"
+        ids.append(account.create(name, look, life, round(order.spread_s * 1000)).job_id)
+    gc.freeze()  # jobs stay: spare the collector from walking all of them while calls wait
+    return ids
+
+
+async def truth(account: Account, request: Request) -> Any:
+    """The true status of jobs now, and when they stopped (0 if they did not): {id: [status, stopped_ms]}."""
+    if request.method == "GET":
+        named = parse_qs(request.query).get("ids")
+        ids = named[0].split(",") if named else None
+    else:
+        ids = msgspec.json.decode(request.body or b"{}", type=Truth).ids
+    truths = {}
+    now_ms = account.clock()
+    account.population.advance(now_ms)
+    for number, job_id in enumerate(list(account.population.jobs) if ids is None else ids):
+        if number % STRIDE == STRIDE - 1:
+            await asyncio.sleep(0)
+        job = account.population.jobs.get(job_id)
+        if job is not None:
+            stopped_ms = job.stopped_ms if job.stopped_ms <= now_ms else 0
+            truths[job_id] = (job.status(now_ms), stopped_ms)
+    return truths
+
+
+async def live(account: Account, _: Request) -> Any:
+    """How many jobs have not ended."""
+    account.population.advance(account.clock())
+    return account.population.live
+
+
+async def stats(account: Account, _: Request) -> Any:
+    """What the witness saw in this window."""
+    return account.stats()
+
+
+async def reset_stats(account: Account, _: Request) -> Any:
+    """Begin a new measuring window."""
+    account.restart_stats()
+    return {}
+
+
+async def limits(account: Account, request: Request) -> Any:
+    """Show the limits, after changing one if the request is a POST."""
+    if request.method == "POST":
+        order = msgspec.json.decode(request.body, type=NewLimit)
+        account.limit(order.operation, Limit(order.rate, order.burst))
+    return account.limits()
+
+
+ORDERS: dict[tuple[str, str], Callable[[Account, Request], Awaitable[Any]]] = {
+    ("POST", "populate"): populate,
+    ("GET", "truth"): truth,
+    ("POST", "truth"): truth,
+    ("GET", "live"): live,
+    ("GET", "stats"): stats,
+    ("POST", "reset-stats"): reset_stats,
+    ("GET", "limits"): limits,
+    ("POST", "limits"): limits,
+}
+
+
+async def obey(account: Account, request: Request) -> Response:
+    """Carry out a control request; a wrong one is answered with a sentence and 400, an unknown one with 404."""
+    order = ORDERS.get((request.method, request.path.removeprefix(PREFIX)))
+    if order is None:
+        return Response(msgspec.json.encode({"message": f"no such order: {request.method} {request.path}"}), 404)
+    try:
+        return Response(msgspec.json.encode(await order(account, request)))
+    except (msgspec.DecodeError, SettingsError) as error:
+        return Response(msgspec.json.encode({"message": str(error)}), 400)

@@ -1,0 +1,153 @@
+"""The simulator's HTTP server: one event loop, one account, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fleetpoll.errors import SettingsError
+from fleetpoll.simulator.account import Account, ApiError
+from fleetpoll.simulator.config import Operation
+from fleetpoll.simulator.operations import VERBS
+from fleetpoll.simulator.orders import PREFIX, obey
+from fleetpoll.simulator.wire import HEAD_MAX, NotHttp, Response, read_request, write_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fleetpoll.simulator.config import SimulatorConfig
+    from fleetpoll.simulator.wire import Request
+
+PATHS = {operation.path: operation for operation in Operation}
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """Answers the requests of all connections from one account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._conversations: set[asyncio.Task[None]] = set()
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Converse with a new connection; being told to hang up is a good end of it."""
+        conversation = asyncio.ensure_future(self.converse(reader, writer))
+        self._conversations.add(conversation)
+        await asyncio.wait({conversation})
+        self._conversations.discard(conversation)
+
+    async def hang_up(self) -> None:
+        """End all conversations. Clients keep their connections open for as long as we let them."""
+        for conversation in self._conversations:
+            conversation.cancel()
+        if self._conversations:
+            await asyncio.wait(self._conversations)
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection's requests, in order, until either side has enough."""
+        try:
+            while (request := await read_request(reader, writer)) is not None:
+                write_response(writer, await self.answer(request), keep_alive=request.keep_alive)
+                await writer.drain()
+                if not request.keep_alive:
+                    break
+        except NotHttp as error:
+            write_response(writer, failure(ApiError(400, "SerializationException", str(error))), keep_alive=False)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the client went away: its own affair
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request; a fault of ours is a 500, as AWS would have it."""
+        if request.path.startswith(PREFIX):
+            return await obey(self._account, request)
+        operation = PATHS.get(request.path) if request.method == "POST" else None
+        if operation is None:
+            return failure(ApiError(404, "UnknownOperationException", f"no such operation: {request.path}"))
+        try:
+            return await self._perform(operation, request.body)
+        except ApiError as error:
+            return failure(error)
+        except Exception:
+            log.exception("the simulator failed to answer %s", operation)
+            return failure(ApiError(500, "ServerException", "the simulator failed, see its log"))
+
+    async def _perform(self, operation: Operation, body: bytes) -> Response:
+        """Take a token, take time, do it."""
+        account, config = self._account, self._account.config
+        asked_ms = account.admit(operation)
+        calls = account.witness.calls[operation]
+        if config.latency_ms or config.latency_jitter_ms:
+            await asyncio.sleep((config.latency_ms + random.random() * config.latency_jitter_ms) / 1000)
+        try:
+            answer = VERBS[operation](account, body, asked_ms)
+        except Exception:
+            calls.errors += 1
+            raise
+        calls.accepted += 1
+        return Response(answer)
+
+
+def failure(error: ApiError) -> Response:
+    """An error in the form that botocore takes code and message from."""
+    return Response(msgspec.json.encode({"message": error.message}), error.status, error.code)
+
+
+async def serve(
+    account: Account, host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] | None = None
+) -> None:
+    """Serve until cancelled; `ready` is called with the URL once connections are taken."""
+    switchboard = Server(account)
+    try:
+        server = await asyncio.start_server(switchboard.take, host, port, limit=HEAD_MAX, backlog=1024)
+    except OSError as error:
+        raise SettingsError(f"the simulator cannot listen on {host}:{port}: {error.strerror}; choose another") from error
+    try:
+        bound_host, bound_port = server.sockets[0].getsockname()[:2]
+        if ready is not None:
+            ready(f"http://{bound_host}:{bound_port}")
+        await asyncio.Event().wait()
+    finally:
+        server.close()
+        await switchboard.hang_up()
+        await server.wait_closed()
+
+
+def run(config: SimulatorConfig, ready: Callable[[str], None]) -> None:
+    """Be the process: serve until SIGTERM, SIGINT, or (if so configured) the end of standard input; then return."""
+    asyncio.run(_until_told(config, ready))
+
+
+async def _until_told(config: SimulatorConfig, ready: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    if config.exit_with_parent:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_input, told)
+    serving = asyncio.create_task(serve(Account(config), config.host, config.port, ready))
+    telling = asyncio.create_task(told.wait())
+    done, _ = await asyncio.wait({serving, telling}, return_when=asyncio.FIRST_COMPLETED)
+    telling.cancel()
+    if serving in done:
+        serving.result()  # it never began: say why
+    serving.cancel()
+    await asyncio.wait({serving})
+
+
+def _stop_at_end_of_input(told: asyncio.Event) -> None:
+    """Whoever started us holds the other end of the pipe; it closes when they are gone, however they went."""
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        told.set()

@@ -1,0 +1,168 @@
+"""What the API's side saw: calls, ids, throttles, and how long it took until somebody noticed each completion.
+
+It stands where AWS stands, so its figures owe nothing to those of the poller. All of them belong to one measuring
+window, which `restart` begins anew; only which statuses were shown outlives it, for a job shown as finished stays so.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, deque
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from fleetpoll.jobs import JobStatus
+from fleetpoll.simulator.config import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+IDS_PER_CALL = 100  # AWS's limit
+FILLS = (1, 10, 50, 90, 99, 100)  # upper edges of the histogram of ids per accepted call
+ENDS = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED})
+
+
+class Calls:
+    """The calls of one operation."""
+
+    def __init__(self) -> None:
+        self.accepted = self.throttled = self.errors = 0
+        self.first_ms = self.last_ms = 0
+        self.worst_second = 0
+        self._second: deque[int] = deque()  # the calls of the last 1,000 ms
+
+    def arrive(self, now_ms: int) -> None:
+        """A call came in, whatever becomes of it."""
+        if not self._second and not self.worst_second:
+            self.first_ms = now_ms
+        self.last_ms = now_ms
+        second = self._second
+        second.append(now_ms)
+        while second[0] <= now_ms - 1000:
+            second.popleft()
+        self.worst_second = max(self.worst_second, len(second))
+
+    def report(self, window_ms: int) -> dict[str, Any]:
+        """The figures as JSON; `worst_second_calls` is the most calls of any sliding second, refused ones included."""
+        return {
+            "calls": self.accepted + self.throttled + self.errors,
+            "accepted": self.accepted,
+            "throttled": self.throttled,
+            "errors": self.errors,
+            "accepted_per_s": self.accepted * 1000 / window_ms if window_ms else 0.0,
+            "worst_second_calls": self.worst_second,
+            "first_call_ms": self.first_ms,
+            "last_call_ms": self.last_ms,
+        }
+
+
+class Asked:
+    """What accepted DescribeJobs calls asked for."""
+
+    def __init__(self) -> None:
+        self.ids = self.max_ids = self.with_duplicates = self.over_limit = 0
+        self.fills: Counter[int] = Counter()
+
+    def note(self, ids: Sequence[str]) -> None:
+        """An accepted call asked for these ids."""
+        self.ids += len(ids)
+        self.max_ids = max(self.max_ids, len(ids))
+        self.with_duplicates += len(set(ids)) < len(ids)
+        self.fills[next(edge for edge in FILLS if len(ids) <= edge)] += 1
+
+    def report(self, accepted: int) -> dict[str, Any]:
+        """The figures as JSON; `mean_ids` is ids per accepted call, `fill` the same as a share of 100."""
+        mean = self.ids / accepted if accepted else 0.0
+        return {
+            "ids": self.ids,
+            "mean_ids": mean,
+            "fill": mean / IDS_PER_CALL,
+            "max_ids": self.max_ids,
+            "ids_histogram": {f"<={edge}": self.fills[edge] for edge in FILLS},
+            "calls_with_duplicates": self.with_duplicates,
+            "calls_over_100": self.over_limit,
+        }
+
+
+class Shown:
+    """What answers showed. The statuses outlive a window, the figures do not."""
+
+    def __init__(self) -> None:
+        self._status: dict[str, JobStatus] = {}  # the last one shown, of jobs not shown as finished
+        self._ended_ms: dict[str, int] = {}  # when a job was first shown as finished
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin the figures anew."""
+        self.transitions = self.asked_after = 0
+        self._asked_after_ids: set[str] = set()
+        self._lags_ms = array("q")
+
+    def asked(self, ids: Iterable[str], asked_ms: int) -> None:
+        """An accepted call asked for these ids at that moment; note those whose end had been shown before it."""
+        ended_ms = self._ended_ms
+        for job_id in ids:
+            if job_id in ended_ms and ended_ms[job_id] <= asked_ms:
+                self.asked_after += 1
+                self._asked_after_ids.add(job_id)
+
+    def show(self, jobs: Iterable[tuple[str, JobStatus, int]], now_ms: int) -> None:
+        """An answer shows these jobs: (id, status, when it stops or stopped)."""
+        statuses = self._status
+        for job_id, status, stopped_ms in jobs:
+            before = statuses.get(job_id)
+            if before is status or job_id in self._ended_ms:
+                continue
+            self.transitions += 1
+            if status in ENDS:
+                self._lags_ms.append(now_ms - stopped_ms)
+                self._ended_ms[job_id] = now_ms
+                statuses.pop(job_id, None)
+            else:
+                statuses[job_id] = status
+
+    def report(self) -> dict[str, Any]:
+        """The figures as JSON; a lag is from stoppedAt to the first answer that showed the end."""
+        lags = sorted(self._lags_ms)
+        lag = {
+            "count": len(lags),
+            "mean": sum(lags) / len(lags) if lags else 0.0,
+            "p50": percentile(lags, 0.50),
+            "p99": percentile(lags, 0.99),
+            "max": lags[-1] if lags else 0,
+        }
+        after = {"count": self.asked_after, "distinct": len(self._asked_after_ids)}
+        return {"transitions_shown": self.transitions, "completion_lag_ms": lag, "asked_after_terminal": after}
+
+
+class Witness:
+    """All that was seen since `since_ms`."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.shown = Shown()
+        self.restart(now_ms)
+
+    def restart(self, now_ms: int) -> None:
+        """Begin a new measuring window."""
+        self.since_ms = now_ms
+        self.calls = {operation: Calls() for operation in Operation}
+        self.asked = Asked()
+        self.shown.restart()
+
+    def describe(self, ids: Sequence[str], asked_ms: int, jobs: Iterable[tuple[str, JobStatus, int]], now_ms: int) -> None:
+        """A DescribeJobs call of `asked_ms` is answered now and shows these jobs."""
+        self.asked.note(ids)
+        self.shown.asked(ids, asked_ms)
+        self.shown.show(jobs, now_ms)
+
+    def report(self, now_ms: int) -> dict[str, Any]:
+        """All figures of the window as JSON."""
+        window_ms = now_ms - self.since_ms
+        operations = {operation: calls.report(window_ms) for operation, calls in self.calls.items()}
+        operations[Operation.DESCRIBE] |= self.asked.report(self.calls[Operation.DESCRIBE].accepted)
+        return {"since_ms": self.since_ms, "now_ms": now_ms, "operations": operations, **self.shown.report()}
+
+
+def percentile(ordered: Sequence[int], share: float) -> int:
+    """The smallest value that at least this share of all values does not exceed (nearest rank); 0 of none."""
+    return ordered[ceil(share * len(ordered)) - 1] if ordered else 0

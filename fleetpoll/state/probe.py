@@ -1,0 +1,51 @@
+"""The reader of the server itself: which one it is, whether it keeps what it is given, how far away it is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fleetpoll.state.connection import Connection
+
+PINGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a server says of itself, by INFO alone: managed services do not answer CONFIG."""
+
+    flavour: str  # redis or valkey
+    version: str
+    compatible: tuple[int, int]  # the Redis release whose commands it has
+    append_only: bool | None  # None: it does not say
+    eviction: str  # its maxmemory-policy, '' when it does not say
+    round_trip_s: float  # median of a few
+    ahead_s: float  # its clock minus ours
+
+
+def probe(client: Connection) -> ServerFacts:
+    """Ask the server. Raises RedisUnavailable or StateError."""
+    info: Any = client.info("everything")
+    compatible = str(info.get("redis_version", "0.0")).split(".")
+    append_only = info.get("aof_enabled")
+    trips, offsets = zip(*(_ask_time(client) for _ in range(PINGS)), strict=True)
+    return ServerFacts(
+        flavour=str(info.get("server_name", "redis")),
+        version=str(info.get("valkey_version", info.get("redis_version", "?"))),
+        compatible=(int(compatible[0]), int(compatible[1])),
+        append_only=None if append_only is None else bool(append_only),
+        eviction=str(info.get("maxmemory_policy", "")),
+        round_trip_s=median(trips),
+        ahead_s=median(offsets),
+    )
+
+
+def _ask_time(client: Connection) -> tuple[float, float]:
+    """One TIME: how long the answer took, and how far the server's clock was ahead of ours halfway."""
+    asked_at, asked_wall = time.monotonic(), time.time()
+    answer: Any = client.time()
+    trip_s = time.monotonic() - asked_at
+    return trip_s, int(answer[0]) + int(answer[1]) / 1e6 - (asked_wall + trip_s / 2)

@@ -1,0 +1,127 @@
+"""The witness's figures of hand-made call sequences."""
+
+from __future__ import annotations
+
+from fleetpoll.jobs import JobStatus
+from fleetpoll.simulator.config import Operation
+from fleetpoll.simulator.witness import Witness, percentile
+
+START_MS = 1_700_000_000_000
+RUNNING, SUCCEEDED, FAILED = JobStatus.RUNNING, JobStatus.SUCCEEDED, JobStatus.FAILED
+
+
+def describe(witness: Witness, at_ms: int, shown: dict[str, tuple[JobStatus, int]], *more_ids: str) -> None:
+    """An accepted call at that moment that asks for the shown jobs and more ids; stops are relative, too."""
+    now_ms = START_MS + at_ms
+    calls = witness.calls[Operation.DESCRIBE]
+    calls.arrive(now_ms)
+    jobs = [(job_id, status, START_MS + stopped_ms) for job_id, (status, stopped_ms) in shown.items()]
+    witness.describe([*shown, *more_ids], now_ms, jobs, now_ms)
+    calls.accepted += 1
+
+
+def test_a_silent_window_is_all_zeroes() -> None:
+    """A witness of nothing reports nothing and divides nothing by zero."""
+    report = Witness(START_MS).report(START_MS)
+    assert report["operations"]["describe"]["calls"] == 0
+    assert report["operations"]["describe"]["mean_ids"] == 0.0
+    assert report["completion_lag_ms"] == {"count": 0, "mean": 0.0, "p50": 0, "p99": 0, "max": 0}
+
+
+def test_calls_are_counted_by_what_became_of_them() -> None:
+    """Calls are the sum of accepted, throttled and errors; the rate is of accepted calls over the window."""
+    witness = Witness(START_MS)
+    submits = witness.calls[Operation.SUBMIT]
+    for at_ms in (100, 200, 300, 400):
+        submits.arrive(START_MS + at_ms)
+    submits.accepted, submits.throttled, submits.errors = 2, 1, 1
+    assert witness.report(START_MS + 4_000)["operations"]["submit"] == {
+        "calls": 4,
+        "accepted": 2,
+        "throttled": 1,
+        "errors": 1,
+        "accepted_per_s": 0.5,
+        "worst_second_calls": 4,
+        "first_call_ms": START_MS + 100,
+        "last_call_ms": START_MS + 400,
+    }
+
+
+def test_the_worst_second_slides() -> None:
+    """The worst second may begin anywhere, and is shorter than 1,000 ms by a hair."""
+    calls = Witness(START_MS).calls[Operation.LIST]
+    for at_ms in (0, 500, 999, 1000, 1400, 1499, 1500, 9000):
+        calls.arrive(START_MS + at_ms)
+    assert calls.worst_second == 5  # 500..1499, and 999..1500
+
+
+def test_fill_is_ids_per_accepted_call() -> None:
+    """The fill tells how much of each call was used; duplicates are counted by call."""
+    witness = Witness(START_MS)
+    describe(witness, 0, {}, *[f"job-{number}" for number in range(100)])
+    describe(witness, 1, {}, *[f"job-{number}" for number in range(49)], "job-0")
+    describe(witness, 2, {}, "job-0")
+    figures = witness.report(START_MS + 1_000)["operations"]["describe"]
+    assert (figures["ids"], figures["max_ids"], figures["calls_with_duplicates"]) == (151, 100, 1)
+    assert figures["mean_ids"] == 151 / 3
+    assert figures["fill"] == 151 / 3 / 100
+    assert figures["ids_histogram"] == {"<=1": 1, "<=10": 0, "<=50": 1, "<=90": 0, "<=99": 0, "<=100": 1}
+
+
+def test_lag_is_from_the_stop_to_the_first_answer_that_shows_it() -> None:
+    """Only the first answer with a terminal status counts, at its own moment."""
+    witness = Witness(START_MS)
+    describe(witness, 1_000, {"a": (RUNNING, 5_000), "b": (RUNNING, 1_500)})
+    describe(witness, 2_000, {"a": (RUNNING, 5_000), "b": (SUCCEEDED, 1_500)})
+    describe(witness, 9_000, {"a": (FAILED, 5_000), "b": (SUCCEEDED, 1_500)})
+    report = witness.report(START_MS + 10_000)
+    assert report["transitions_shown"] == 4
+    assert report["completion_lag_ms"] == {"count": 2, "mean": 2_250.0, "p50": 500, "p99": 4_000, "max": 4_000}
+
+
+def test_asking_again_for_a_finished_job_is_noticed() -> None:
+    """Each id that is asked for after its end was shown counts each time, and once among the distinct."""
+    witness = Witness(START_MS)
+    describe(witness, 0, {"a": (SUCCEEDED, -10), "b": (RUNNING, 10**6)})
+    for at_ms in (10, 20):
+        describe(witness, at_ms, {"a": (SUCCEEDED, -10), "b": (RUNNING, 10**6)})
+    describe(witness, 30, {}, "a")  # forgotten by now, and asked for all the same
+    assert witness.report(START_MS + 100)["asked_after_terminal"] == {"count": 3, "distinct": 1}
+
+
+def test_a_question_that_was_under_way_is_no_offence() -> None:
+    """An id counts as asked again only if the question came after the answer that showed its end."""
+    witness = Witness(START_MS)
+    jobs = [("a", SUCCEEDED, START_MS)]
+    witness.describe(["a"], START_MS + 10, jobs, START_MS + 60)
+    witness.describe(["a"], START_MS + 20, jobs, START_MS + 70)
+    assert witness.shown.asked_after == 0
+
+
+def test_a_retry_is_a_transition() -> None:
+    """Going back from RUNNING to RUNNABLE is shown as a change like any other."""
+    witness = Witness(START_MS)
+    for at_ms, status in enumerate((RUNNING, JobStatus.RUNNABLE, RUNNING, RUNNING)):
+        describe(witness, at_ms, {"a": (status, 10**6)})
+    assert witness.report(START_MS + 10)["transitions_shown"] == 3
+
+
+def test_a_new_window_forgets_figures_but_not_what_was_shown() -> None:
+    """After a restart all counts are zero, but a job that was shown as finished is still known to be."""
+    witness = Witness(START_MS)
+    describe(witness, 0, {"a": (SUCCEEDED, -10)})
+    witness.restart(START_MS + 100)
+    describe(witness, 200, {"a": (SUCCEEDED, -10)})
+    report = witness.report(START_MS + 1_100)
+    assert report["since_ms"] == START_MS + 100
+    assert report["operations"]["describe"]["calls"] == 1
+    assert report["completion_lag_ms"]["count"] == 0
+    assert report["transitions_shown"] == 0
+    assert report["asked_after_terminal"] == {"count": 1, "distinct": 1}
+
+
+def test_percentiles_are_values_that_occurred() -> None:
+    """The nearest rank is used: no interpolation, and the 99th of a hundred is the 99th."""
+    assert percentile(list(range(1, 101)), 0.99) == 99
+    assert percentile(list(range(1, 101)), 0.50) == 50
+    assert percentile([7], 0.99) == 7
