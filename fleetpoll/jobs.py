@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-JOB_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(:\d{1,5}|#\d{1,4})?")
+JOB_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(:[0-9]{1,5}|#[0-9]{1,4})?")
 
 
 class JobStatus(StrEnum):

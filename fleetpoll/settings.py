@@ -7,6 +7,7 @@ that says what to do. Durations are in seconds, rates in calls per second.
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,7 @@ NOT_SETTINGS = frozenset({"FLEETPOLL_CONFIG"})
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
-FleetName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._/@+-]{1,64}$")]
+FleetName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._/@+-]{1,64}\Z")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,9 +125,12 @@ def _checked(source: str, name: str, value: Any) -> Any:
         raise SettingsError(f"{source}: there is no setting {name!r}{did_you_mean(name, NAMES)}")
     kind = next(field.type for field in msgspec.structs.fields(Settings) if field.name == name)
     try:
-        return msgspec.convert(value, kind, strict=False)
+        converted = msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{source}: {name} = {value!r} will not do: {error}.") from None
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise SettingsError(f"{source}: {name} = {value!r} will not do: give a finite number.")
+    return converted
 
 
 def _from_file(path: Path) -> dict[str, Any]:

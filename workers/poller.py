@@ -16,6 +16,7 @@ from random import Random
 import structlog
 
 from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.cadence import PATIENCE
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.cycle import Cycle, Pass
 from fleetpoll.errors import AccessDenied, SettingsError, StateError, Throttled
@@ -93,7 +94,7 @@ class Poller:
         self._rooms.doorbell.listen()
         self._keep_house()
         if self._order is not None and self._order.kind is OrderKind.DRAIN:
-            self._wait(self._settings.beat, Ring.ORDER)
+            self._sleep(IDLE_S)
             return
         if self._leaving():
             return
@@ -101,9 +102,15 @@ class Poller:
         self._calls += done.calls
         self._report(done)
         if done.idle:
-            self._wait(IDLE_S if done.wait_s is None else min(done.wait_s, IDLE_S), Ring.TRACK, Ring.ORDER)
+            self._idle(done.wait_s)
         elif pause_s := self._setback_s(done):
-            self._wait(pause_s, Ring.ORDER)
+            self._sleep(pause_s)
+
+    def _idle(self, wait_s: float | None) -> None:
+        """Wait until something is due. Jobs tracked meanwhile wake us, unless those that are due wait for company anyway."""
+        wait_s = IDLE_S if wait_s is None else min(wait_s, IDLE_S)
+        wake = (Ring.TRACK,) if wait_s > PATIENCE * self._settings.freshness else ()
+        self._sleep(wait_s, *wake)
 
     def _setback_s(self, done: Pass) -> float:
         """How long to stay away after a pass that brought no answer. A throttle is the bucket's affair, not ours."""
@@ -149,22 +156,21 @@ class Poller:
     def _leaving(self) -> bool:
         return self._stopping.drain or (self._order is not None and self._order.kind is OrderKind.STOP)
 
-    def _wait(self, wait_s: float, *wake: Ring) -> None:
-        """Sleep until something rings, a beat is due, or the time has passed."""
-        until_beat = max(0.0, self._next_beat - self._mono())
-        if self._rooms.doorbell.wait(min(wait_s, until_beat), self._cut, *wake) is Ring.ORDER:
-            self._keep_house(at_once=True)
+    def _sleep(self, wait_s: float, *wake: Ring) -> None:
+        """Wait `wait_s`, beating in time; less if the bell rings for one of `wake`, orders change, or we are to leave."""
+        until, order = self._mono() + wait_s, self._order
+        while (left := until - self._mono()) > 0 and not self._leaving():
+            until_beat = max(0.0, self._next_beat - self._mono())
+            ring = self._rooms.doorbell.wait(min(left, until_beat), self._cut, Ring.ORDER, *wake)
+            self._keep_house(at_once=ring is Ring.ORDER)
+            if ring in wake or self._order != order:
+                return
 
     def _wait_for_token(self, wait_s: float) -> bool:
         """The cycle's sleep: all of it, unless we are to leave or an order came that ends work."""
         until = self._mono() + wait_s
-        while (left := until - self._mono()) > 0:
-            self._wait(left, Ring.ORDER)
-            if self._mono() >= self._next_beat:
-                self._keep_house()
-            if self._leaving() or self._order is not None:
-                return False
-        return not self._leaving()
+        self._sleep(wait_s)
+        return self._mono() >= until and self._order is None and not self._leaving()
 
     def _cut(self) -> bool:
         self._alive()

@@ -5,6 +5,7 @@ Throttle codes are matched by their text: the Batch model does not define them, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -66,7 +67,7 @@ CREDENTIALS = (
     NoAuthTokenError,
     SSOError,
 )
-HTTP_TOO_MANY, HTTP_SERVER = 429, 500
+HTTP_BAD_REQUEST, HTTP_TOO_MANY = 400, 429
 HTTP_DENIED = (401, 403)
 
 
@@ -98,9 +99,9 @@ def of_response(response: Mapping[str, Any]) -> AwsError:
         return Throttled(text, code, retry_after_s(metadata.get("HTTPHeaders", {})))
     if code in DENIALS or http in HTTP_DENIED:
         return AccessDenied(text, code)
-    if http >= HTTP_SERVER:
-        return Unreachable(text, code)
-    return BadRequest(text, code)
+    if http == HTTP_BAD_REQUEST and not code.isdecimal():
+        return BadRequest(text, code)
+    return Unreachable(text, code)  # a 5xx, or a redirect, a 404, a 400 without a code: words of somebody who is not AWS Batch
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:
@@ -110,6 +111,6 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
             hint = float(headers.get(header, "")) * unit_s
         except ValueError:
             continue
-        if hint > 0:
+        if 0 < hint < math.inf:
             return hint
     return 0.0

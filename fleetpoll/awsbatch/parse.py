@@ -72,6 +72,7 @@ _answer = msgspec.json.Decoder(_Answer).decode
 _raw_answer = msgspec.json.Decoder(_RawAnswer).decode
 _job = msgspec.json.Decoder(_Job).decode
 _bare = msgspec.json.Decoder(_Bare).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 def descriptions(body: bytes) -> dict[str, Description]:
@@ -81,7 +82,7 @@ def descriptions(body: bytes) -> dict[str, Description]:
     """
     try:
         jobs = _answer(body).jobs
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         jobs = list(_one_by_one(body))
     return {job.job_id: _description(job) for job in jobs if job.status in AWS_STATUSES}
 
@@ -89,14 +90,25 @@ def descriptions(body: bytes) -> dict[str, Description]:
 def _one_by_one(body: bytes) -> Iterator[_Job]:
     try:
         raw_jobs = _raw_answer(body).jobs
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise Unreachable(f"AWS Batch answered with a body that is no list of jobs: {error}", "BadBody") from None
     for raw in raw_jobs:
-        try:
-            yield _job(raw)
-        except msgspec.DecodeError:
-            bare = _bare(raw)
-            yield _Job(job_id=bare.job_id, status=bare.status)
+        job = _as_far_as_known(raw)
+        if job is not None:
+            yield job
+
+
+def _as_far_as_known(raw: msgspec.Raw) -> _Job | None:
+    """All of a job, else its certain part; None when it has not even that, which is as good as a status we do not know."""
+    try:
+        return _job(raw)
+    except _UNREADABLE:
+        pass
+    try:
+        bare = _bare(raw)
+    except _UNREADABLE:
+        return None
+    return _Job(job_id=bare.job_id, status=bare.status)
 
 
 def _description(job: _Job) -> Description:

@@ -15,7 +15,7 @@ from fleetpoll.settings import Settings, load
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
-DEFAULTS = {name: f.default for name, f in zip(Settings.__struct_fields__, msgspec.structs.fields(Settings), strict=True)}
+DEFAULTS = {known.name: known.default for known in msgspec.structs.fields(Settings)}
 
 
 @dataclass(slots=True)
@@ -41,7 +41,8 @@ def setting(name: str, *flags: str, metavar: str, help: str) -> Decorator[Any]: 
             ctx.ensure_object(Asked).flags[name] = value
 
     default = DEFAULTS[name]
-    origin = f"[FLEETPOLL_{name.upper()}" + ("]" if default is None else f"; default {default:g}]" if isinstance(default, float) else f"; default {default}]")
+    shown = f"{default:g}" if isinstance(default, float) else default
+    origin = f"[FLEETPOLL_{name.upper()}" + ("]" if default is None else f"; default {shown}]")
     return click.option(
         *(flags or ("--" + name.replace("_", "-"),)),
         name,

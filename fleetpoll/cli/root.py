@@ -106,6 +106,8 @@ def _forget_stdout() -> None:
 def root(ctx: click.Context, config: str | None) -> None:
     """One fleet of workers that polls AWS Batch for everybody, on one shared API allowance."""
     ctx.ensure_object(Asked).config = config
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 for command in COMMANDS:

@@ -1,0 +1,89 @@
+"""`fleetpoll status`: the fleet at a glance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from fleetpoll.cli.options import Asked, as_json, pass_asked
+from fleetpoll.cli.render import COLOURS, emit, plural, span
+from fleetpoll.cli.tables import console, facts
+from fleetpoll.client.fleet import open_fleet
+
+if TYPE_CHECKING:
+    from fleetpoll.client.status import FleetStatus, Lag
+    from fleetpoll.jobs import JobStatus
+    from fleetpoll.state.bucket import BucketView
+    from fleetpoll.state.ledger import Totals
+
+
+@click.command()
+@as_json
+@pass_asked
+def status(asked: Asked, *, as_json: bool) -> None:
+    """Show the fleet at a glance: jobs, rate, fill, lag and workers.
+
+    Fill is ids per call: calls are what is scarce, and a call carries up to 100 ids. Lag is from the moment AWS stopped
+    a job to its detection, over the last 2,000 transitions.
+    """
+    with open_fleet(asked.settings()) as fleet:
+        seen = fleet.status()
+    if as_json:
+        emit(seen.public())
+    else:
+        console().print(overview(seen))
+
+
+def overview(seen: FleetStatus) -> Table:
+    """The status as names and values, one pair a line."""
+    rows: list[tuple[str, str | Text]] = [
+        ("fleet", seen.fleet),
+        ("jobs", f"{seen.tracked:,} tracked, {seen.live:,} live"),
+        *((f"  {status.value}", in_colour(status, f"{count:,}")) for status, count in seen.jobs.items()),
+        ("rate", rate(seen.bucket)),
+        ("calls", calls(seen.totals)),
+        ("fill", f"{seen.totals.fill:.1f} ids a call" if seen.totals.fill is not None else "-"),
+        ("lag", lag(seen.lag)),
+        ("workers", workers(seen)),
+    ]
+    if seen.order is not None:
+        rows.append(("order", f"{seen.order.kind.value} (fleetpoll fleet resume takes it back)"))
+    return facts(rows)
+
+
+def in_colour(status: JobStatus, text: str) -> Text:
+    """Text in the colour of a status."""
+    return Text(text, style=COLOURS.get(status.value, ""))
+
+
+def rate(bucket: BucketView) -> str:
+    """The DescribeJobs bucket in words."""
+    if bucket.paused:
+        return "paused (fleetpoll budget resume ends it)"
+    pinned = " (pinned)" if bucket.pinned is not None else ""
+    return f"{bucket.granted:.4g} calls/s granted{pinned}, {bucket.configured:g} configured, burst {bucket.burst:g}"
+
+
+def calls(totals: Totals) -> str:
+    """All calls since the fleet began."""
+    share = totals.throttled / totals.calls if totals.calls else 0.0
+    return f"{totals.calls:,} made, {totals.throttled:,} throttled ({share:.2%}), {totals.failed:,} failed"
+
+
+def lag(seen: Lag) -> str:
+    """The lag of completions."""
+    if seen.mean_s is None:
+        return "-"
+    return f"{span(seen.mean_s)} mean, {span(seen.p50_s)} median, {span(seen.p99_s)} p99"
+
+
+def workers(seen: FleetStatus) -> str:
+    """Who is alive."""
+    alive, silent = len(seen.alive), len(seen.workers) - len(seen.alive)
+    if not seen.workers:
+        return "none (start some with fleetpoll worker)"
+    hosts = len({beat.facts.host for beat in seen.alive})
+    return f"{alive:,} alive on {plural(hosts, 'host')}" + (f", {silent:,} silent" if silent else "")

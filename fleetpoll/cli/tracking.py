@@ -1,0 +1,60 @@
+"""`fleetpoll track` and `untrack`: what is watched."""
+
+from __future__ import annotations
+
+import click
+
+from fleetpoll.cli.options import Asked, as_json, ids_argument, ids_file, pass_asked
+from fleetpoll.cli.reading import read_ids
+from fleetpoll.cli.render import emit, plural, say
+from fleetpoll.client.fleet import open_fleet
+
+EPILOG = """\b
+Examples:
+  fleetpoll track 4f0c1b5e-6c1d-4a55-9a25-0f7f6a2d8b11
+  aws batch list-jobs ... --query 'jobSummaryList[].[jobId]' --output text |
+    fleetpoll track -f -
+"""
+
+
+@click.command(epilog=EPILOG)
+@ids_argument
+@ids_file
+@click.option("--skip-bad", is_flag=True, help="Name bad ids and track the others; without it nothing is tracked then.")
+@as_json
+@pass_asked
+def track(asked: Asked, ids: tuple[str, ...], files: tuple[str, ...], *, skip_bad: bool, as_json: bool) -> None:
+    """Start to watch jobs.
+
+    Tracking a job twice is the same as once. An ID is a UUID, UUID:index for a child of an array job, or UUID#node.
+    """
+    given = read_ids(ids, files, skip_bad=skip_bad)
+    with open_fleet(asked.settings()) as fleet:
+        new = fleet.track(given.good)
+    if given.bad:
+        say(f"{plural(len(given.bad), 'bad id')} skipped:\n{given.complaint()}")
+    already = len(given.good) - new
+    if as_json:
+        emit({"new": new, "already_tracked": already, "skipped": len(given.bad)})
+    else:
+        click.echo(f"{new:,} new, {already:,} already tracked.")
+
+
+@click.command()
+@ids_argument
+@ids_file
+@as_json
+@pass_asked
+def untrack(asked: Asked, ids: tuple[str, ...], files: tuple[str, ...], *, as_json: bool) -> None:
+    """Stop watching jobs and forget them.
+
+    The jobs themselves run on; who waits for them learns that they are gone.
+    """
+    given = read_ids(ids, files)
+    with open_fleet(asked.settings()) as fleet:
+        known = fleet.untrack(given.good)
+    unknown = len(given.good) - known
+    if as_json:
+        emit({"untracked": known, "not_tracked": unknown})
+    else:
+        click.echo(f"{known:,} untracked, {unknown:,} were not tracked.")
