@@ -101,7 +101,8 @@ def of_response(response: Mapping[str, Any]) -> AwsError:
         return AccessDenied(text, code)
     if http == HTTP_BAD_REQUEST and not code.isdecimal():
         return BadRequest(text, code)
-    return Unreachable(text, code)  # a 5xx, or a redirect, a 404, a 400 without a code: words of somebody who is not AWS Batch
+    # A 5xx; or a redirect, a 404, a 400 without a code: the words of somebody who is not AWS Batch.
+    return Unreachable(text, code)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:

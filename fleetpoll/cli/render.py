@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +38,6 @@ def emit(value: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(value) + "\n")
 
 
-def emit_all(values: Iterable[Mapping[str, Any]]) -> None:
-    """Objects as lines of JSON."""
-    for value in values:
-        emit(value)
-
-
 def say(message: str) -> None:
     """A message to the person at the terminal, on standard error."""
     click.echo(message, err=True)
@@ -59,9 +53,9 @@ def coloured(status: JobStatus | str, width: int = 0) -> str:
     return click.style(f"{status!s:<{width}}", fg=COLOURS.get(str(status)))
 
 
-def clock(epoch_ms: int) -> str:
-    """A moment in UTC to the second; '-' if it is not known."""
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") if epoch_ms else "-"
+def moment(epoch_ms: int) -> str:
+    """A moment in UTC to the second; '' if it is not known."""
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if epoch_ms else ""
 
 
 def span(duration_s: float | None) -> str:

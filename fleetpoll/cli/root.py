@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib.metadata import version
-from typing import IO, Any
+from typing import Any
 
 import click
 
 from fleetpoll.cli import exits
 from fleetpoll.cli.later import Later
 from fleetpoll.cli.options import Asked, setting
+from fleetpoll.cli.render import say
 from fleetpoll.errors import FleetpollError
 
 COMMANDS = (
@@ -50,18 +51,6 @@ Exit codes:  0 good      1 some jobs or checks failed    2 wrong usage or settin
 """
 
 
-class Failed(click.ClickException):
-    """An error of ours, as click prints and exits with it."""
-
-    def __init__(self, error: FleetpollError) -> None:
-        super().__init__(str(error))
-        self.exit_code = exits.of(error)
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Say it on standard error."""
-        click.echo(f"fleetpoll: {self.format_message()}", file=file or sys.stderr)
-
-
 class Root(click.Group):
     """Lists commands in the order of the table, and turns what ends a command into its exit code."""
 
@@ -76,7 +65,8 @@ class Root(click.Group):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except FleetpollError as error:
-            raise Failed(error) from error
+            say(f"fleetpoll: {error}")
+            ctx.exit(exits.of(error))
         except KeyboardInterrupt:
             ctx.exit(exits.INTERRUPTED)
         except BrokenPipeError:

@@ -110,7 +110,7 @@ class FleetBucket(AbstractBucket):
         self._rng = Random()
         self._bookings: weakref.WeakKeyDictionary[RateItem, _Booking] = weakref.WeakKeyDictionary()
         self._abandoned: deque[int] = deque()
-        self._wait_ms = 0
+        self._waits_ms: weakref.WeakKeyDictionary[RateItem, int] = weakref.WeakKeyDictionary()
         self.passed_stamp_us = 0  # the booking that a Limiter passed last, for `penalize`
         self.rates = [Rate(max(1, math.ceil(allowance.rate)), 1000)]
 
@@ -180,10 +180,10 @@ class FleetBucket(AbstractBucket):
         if booking is None:
             booking = self._book(item)
         if booking is None:
-            return self._record(item, Decision(self.rates[0], self._wait_ms))
-        self._wait_ms = math.ceil((booking.ready_at - self._mono()) * 1000)
-        if self._wait_ms > 0:
-            return self._record(item, Decision(self.rates[0], self._wait_ms))
+            return self._record(item, Decision(self.rates[0], self.waiting(item)))
+        self._waits_ms[item] = wait_ms = math.ceil((booking.ready_at - self._mono()) * 1000)
+        if wait_ms > 0:
+            return self._record(item, Decision(self.rates[0], wait_ms))
         booking.redeemed = True
         self.passed_stamp_us = booking.stamp_us
         return self._record(item, Decision())
@@ -192,7 +192,7 @@ class FleetBucket(AbstractBucket):
         patience_s = _patience_s.get()
         answer = self.reserve(patience_s, item.weight)
         if isinstance(answer, Refused):
-            self._wait_ms = self._come_back_ms(answer, patience_s)
+            self._waits_ms[item] = self._come_back_ms(answer, patience_s)
             return None
         booking = _Booking(self._mono() + answer.wait_s, item.weight, answer.stamp_us)
         self._bookings[item] = booking
@@ -217,8 +217,7 @@ class FleetBucket(AbstractBucket):
 
     def waiting(self, item: RateItem) -> int:
         """Milliseconds until `item` may pass, as the last `put` found; -1 if it never fits."""
-        del item
-        return self._wait_ms
+        return self._waits_ms.get(item, 0)
 
     def leak(self, current_timestamp: int | None = None) -> int:
         """Nothing leaks: the refill is computed."""
@@ -257,5 +256,20 @@ class FleetLimiter(Limiter):
         token = _patience_s.set(patience_s if blocking else 0.0)
         try:
             return super().try_acquire(name, weight, blocking, timeout)
+        finally:
+            _patience_s.reset(token)
+
+    async def try_acquire_async(
+        self,
+        name: str = "fleetpoll",
+        weight: int = 1,
+        blocking: bool = True,  # noqa: FBT001, FBT002 - pyrate-limiter's signature
+        timeout: float = -1,  # noqa: ASYNC109 - the same
+    ) -> bool:
+        """The same for asyncio: no thread waits."""
+        patience_s = HORIZON_S if timeout == -1 else min(HORIZON_S, timeout)
+        token = _patience_s.set(patience_s if blocking else 0.0)
+        try:
+            return await super().try_acquire_async(name, weight, blocking, timeout)
         finally:
             _patience_s.reset(token)

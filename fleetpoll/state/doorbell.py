@@ -66,7 +66,9 @@ class Doorbell:
         except Exception:
             self.close()
             raise
-        return next((ring for ring in Ring if message and message["data"] == ring), None)  # a newer release may know more rings
+        if not message:
+            return None
+        return next((ring for ring in Ring if message["data"] == ring), None)  # a newer release may ring otherwise
 
     def close(self) -> None:
         """Stop listening."""

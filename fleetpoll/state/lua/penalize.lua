@@ -22,12 +22,12 @@ redis.call('HINCRBY', KEYS[1], 'x', 1)
 if tonumber(ARGV[4]) <= (tonumber(h[5]) or 0) then return {0, math.floor(granted * 1e6 + 0.5)} end
 local passed = math.max(0, now - (tonumber(h[2]) or now))
 local tokens = (tonumber(h[1]) or 0) + passed * granted / 1e6
-tokens = math.min(tokens, 0, -tonumber(ARGV[5]) * granted / 1e6)
 local stamp = string.format('%.0f', now)
-redis.call('HSET', KEYS[1], 't', string.format('%.6f', tokens), 'u', stamp, 'd', stamp)
 if not h[6] then
   granted = math.max(tonumber(ARGV[3]), granted * tonumber(ARGV[7]))
   redis.call('HSET', KEYS[1], 'g', string.format('%.6f', granted), 'e', stamp)
   redis.call('HINCRBY', KEYS[1], 'k', 1)
 end
+tokens = math.min(tokens, 0, -tonumber(ARGV[5]) * granted / 1e6)
+redis.call('HSET', KEYS[1], 't', string.format('%.6f', tokens), 'u', stamp, 'd', stamp)
 return {1, math.floor(granted * 1e6 + 0.5)}

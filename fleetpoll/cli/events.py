@@ -1,0 +1,79 @@
+"""`fleetpoll events`: the transitions, as they were or as they come."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from fleetpoll.cli.options import Asked, as_json, pass_asked
+from fleetpoll.cli.render import coloured, emit, moment, safe
+from fleetpoll.client.fleet import open_fleet
+from fleetpoll.state.events import BEGINNING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fleetpoll.client.fleet import Fleet
+    from fleetpoll.jobs import Transition
+
+EPILOG = """\b
+Examples:
+  fleetpoll events --since 1732276800000-0
+  fleetpoll events --follow --json | jq -r 'select(.to == "FAILED") | .job_id'
+
+\b
+A cursor is the "id" of a transition in --json; a time in epoch milliseconds
+will do, too. --follow ends with Ctrl-C (exit code 130).
+"""
+
+
+def parse_cursor(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A cursor has the form MS-N or MS."""
+    if value is not None and not re.fullmatch(r"\d{1,19}(-\d{1,19})?", value, re.ASCII):
+        raise click.BadParameter("a cursor looks like 1732276800000-0", ctx, parameter)
+    return value
+
+
+@click.command(epilog=EPILOG)
+@click.option("--follow", is_flag=True, help="Go on with what comes, from --since or from now, until Ctrl-C.")
+@click.option(
+    "--since", callback=parse_cursor, metavar="CURSOR", help="Only what comes after CURSOR; else from the beginning."
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after N transitions.")
+@as_json
+@pass_asked
+def events(asked: Asked, since: str | None, limit: int | None, *, follow: bool, as_json: bool) -> None:
+    """Print the transitions that were seen, oldest first.
+
+    The stream keeps about the last million. --follow goes on by itself when Redis was away, without gap or repetition.
+    """
+    with open_fleet(asked.settings()) as fleet:
+        for number, transition in enumerate(chosen(fleet, since, limit, follow=follow), 1):
+            if as_json:
+                emit(transition.public())
+            else:
+                click.echo(line(transition))
+            if number == limit:
+                return
+
+
+def chosen(fleet: Fleet, since: str | None, limit: int | None, *, follow: bool) -> Iterator[Transition]:
+    """The transitions that were asked for. What was printed is sent on whenever there is a pause."""
+    if not follow:
+        yield from fleet.past_events(since or BEGINNING, limit)
+        return
+    for transition in fleet.events(since):
+        sys.stdout.flush()
+        if transition is not None:
+            yield transition
+
+
+def line(transition: Transition) -> str:
+    """A transition in one line; the reason comes last, for it may be long."""
+    change = f"{coloured(transition.before, 9)} {coloured(transition.after, 9)}"
+    code = "" if transition.exit_code is None else f" exit {transition.exit_code}"
+    reason = f" {safe(transition.reason)}" if transition.reason else ""
+    return f"{moment(transition.detected_ms)}  {transition.job_id:<36}  {change}{code}{reason}"

@@ -1,0 +1,120 @@
+"""`fleetpoll simulate`: AWS Batch without AWS."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import click
+
+from fleetpoll.cli.options import Asked, Decorator, pass_asked, several
+from fleetpoll.cli.render import plural, say
+from fleetpoll.client.fleet import open_fleet
+from fleetpoll.errors import SettingsError, Unreachable
+from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+from fleetpoll.simulator.control import ControlClient
+from fleetpoll.simulator.flags import DEFAULTS, PLAIN, flag, parse_life, parse_limit
+from fleetpoll.simulator.server import run
+
+EPILOG = """\b
+Example, in three shells:
+  fleetpoll simulate serve --port 8642 --limit describe=10 --life 10:60
+  AWS_ENDPOINT_URL_BATCH=http://127.0.0.1:8642 fleetpoll worker
+  fleetpoll simulate submit -n 5000 --url http://127.0.0.1:8642 | fleetpoll track -f -
+"""
+ENDPOINT = "AWS_ENDPOINT_URL_BATCH"
+
+
+def life_of(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    """MIN:MAX in seconds, or one number for both."""
+    try:
+        return None if value is None else parse_life(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not MIN:MAX in seconds", ctx, parameter) from None
+
+
+def limits_of(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[Operation, Limit]:
+    """Each OPERATION=RATE[:BURST]."""
+    try:
+        return dict(parse_limit(value) for value in values)
+    except argparse.ArgumentTypeError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+def life_option(help: str) -> Decorator[Any]:  # noqa: A002 - click's own word
+    """The option --life."""
+    return click.option("--life", callback=life_of, metavar="MIN:MAX", help=help)
+
+
+knobs = several(
+    *(
+        click.option(flag(name), name, type=kind, default=getattr(DEFAULTS, name), show_default=True, help=text)
+        for name, (kind, text) in PLAIN.items()
+    )
+)
+
+
+@click.group(epilog=EPILOG)
+def simulate() -> None:
+    """Pretend to be AWS Batch, for trials without AWS."""
+
+
+@simulate.command()
+@knobs
+@life_option(f"life of a job in seconds  [default: {DEFAULTS.life_min_s:g}:{DEFAULTS.life_max_s:g}]")
+@click.option(
+    "--limit",
+    "limits",
+    callback=limits_of,
+    multiple=True,
+    metavar="OPERATION=RATE[:BURST]",
+    help="calls per second and burst of an operation; may be repeated  [default: no limit]",
+)
+def serve(life: tuple[float, float] | None, limits: dict[Operation, Limit], **plain: Any) -> None:
+    """Serve the pretend AWS Batch until Ctrl-C.
+
+    The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list.
+    """
+    config = SimulatorConfig(**bounds(life), limits=limits, **plain)
+    try:
+        run(config, announce)
+    except OSError as error:
+        raise Unreachable(f"{config.host}:{config.port} cannot be listened on: {error.strerror}.") from None
+
+
+def bounds(life: tuple[float, float] | None) -> dict[str, Any]:
+    """The two fields that a life is, where one is given."""
+    return {} if life is None else {"life_min_s": life[0], "life_max_s": life[1]}
+
+
+def announce(url: str) -> None:
+    """Say where we are, and how programs are sent here."""
+    click.echo(url)
+    say(f"Send programs here with {ENDPOINT}={url} (any credentials and Region will do). Ctrl-C ends it.")
+
+
+@simulate.command()
+@click.option("-n", "--count", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="How many.")
+@click.option("--url", envvar=ENDPOINT, metavar="URL", help=f"The simulator.  [{ENDPOINT}]")
+@life_option("Life of the jobs in seconds; else as the simulator was started.")
+@click.option("--name", default="simulated", show_default=True, metavar="NAME", help="Job name; a number is added.")
+@click.option("--queue", default="fleet", show_default=True, metavar="QUEUE", help="Job queue.")
+@click.option("--track", is_flag=True, help="Track them at once.")
+@pass_asked
+def submit(
+    asked: Asked, count: int, url: str | None, life: tuple[float, float] | None, name: str, queue: str, *, track: bool
+) -> None:
+    """Create jobs in a simulator, past its buckets, and print their ids one a line."""
+    settings = asked.settings()
+    target = url or settings.endpoint_url
+    if not target:
+        raise SettingsError(f"Which simulator? Give --url or set {ENDPOINT}; fleetpoll simulate serve starts one.")
+    try:
+        ids = ControlClient(target).populate(count, job_name=name, job_queue=queue, **bounds(life))
+    except (OSError, ValueError) as error:
+        raise Unreachable(f"No simulator answers at {target}: {error}. Start one: fleetpoll simulate serve.") from None
+    if track:
+        with open_fleet(settings) as fleet:
+            new = fleet.track(ids)
+        say(f"{plural(new, 'job')} tracked.")
+    click.echo("\n".join(ids))

@@ -1,0 +1,163 @@
+"""When a job is looked at again; and what becomes of a whole fleet that keeps to it, in virtual time."""
+
+from __future__ import annotations
+
+import heapq
+from random import Random
+from statistics import fmean
+from typing import NamedTuple
+
+import pytest
+
+from fleetpoll.backoff import base_delay
+from fleetpoll.cadence import IDS_PER_CALL, JITTER, PATIENCE, SHARE, Cadence, tries_at
+
+AGES = [0.001, 0.1, 1, 3, 10, 60, 300, 1_000, 3_600, 10_000, 86_400, 604_800]
+REGIMES = [
+    pytest.param(Cadence(5.0, 100, 10.0), id="idle allowance"),
+    pytest.param(Cadence(5.0, 10_000, 10.0), id="sweep of 10 s"),
+    pytest.param(Cadence(5.0, 100_000, 10.0), id="bottleneck"),
+]
+
+
+@pytest.mark.parametrize("age_s", [*AGES, *(Random(1).uniform(0, 100_000) for _ in range(200))])
+def test_the_tries_are_those_that_the_curve_makes_by_that_age(age_s: float) -> None:
+    """n looks of the hook's curve take ⅔·n + 0.08·n³ seconds; the tries at an age are the inverse of that."""
+    tries = tries_at(age_s)
+
+    assert 2 / 3 * tries + 0.08 * tries**3 == pytest.approx(age_s, rel=1e-6)
+
+
+@pytest.mark.parametrize("looks", [5, 10, 20, 40])
+def test_the_tries_come_close_to_looks_made_one_by_one(looks: int) -> None:
+    """Summing up the mean delays of the hook's own curve gives the age from which its tries are read."""
+    age_s = sum(2 / 3 * base_delay(number) for number in range(looks))
+
+    assert tries_at(age_s) == pytest.approx(looks, abs=0.75)
+
+
+def test_the_curve_starts_over_at_a_transition() -> None:
+    """A job that has just moved, or whose age is not to be had, is at its first try."""
+    assert [tries_at(age_s) for age_s in (0.0, -1.0)] == [0.0, 0.0]
+    assert [tries_at(age_s) for age_s in AGES] == sorted(tries_at(age_s) for age_s in AGES)
+
+
+@pytest.mark.parametrize("cadence", REGIMES)
+@pytest.mark.parametrize("age_s", [0.0, *AGES])
+def test_a_delay_keeps_to_its_bounds(cadence: Cadence, age_s: float) -> None:
+    """It is the curve's, between floor and ceiling, and the ceiling wears off by its jitter."""
+    rng = Random(2)
+    base_s = base_delay(tries_at(age_s))
+    lowest = min(max(base_s / 3, cadence.floor_s), cadence.ceiling_s * JITTER[0])
+    highest = min(max(base_s, cadence.floor_s), cadence.ceiling_s * JITTER[1])
+
+    delays = [cadence.delay_s(age_s, rng) for _ in range(500)]
+
+    assert lowest - 1e-9 <= min(delays)
+    assert max(delays) <= highest + 1e-9
+
+
+def test_an_idle_allowance_follows_the_curve_until_it_is_fresh_enough() -> None:
+    """With few jobs a young one is looked at as the hook would, an old one about as often as freshness asks."""
+    cadence, rng = Cadence(5.0, 100, 10.0), Random(3)
+
+    assert (cadence.sweep_s, cadence.floor_s, cadence.ceiling_s) == (0.1, 0.05, 5.0)
+    assert all(1 / 3 <= cadence.delay_s(0.0, rng) <= 1.0 for _ in range(200))
+    assert all(4.0 <= cadence.delay_s(86_400.0, rng) <= 6.0 for _ in range(200))
+
+
+def test_where_the_allowance_is_the_bottleneck_all_jobs_are_alike() -> None:
+    """Floor and ceiling are the same half sweep: a young job does not take the looks of an old one."""
+    cadence, rng = Cadence(5.0, 100_000, 10.0), Random(4)
+
+    assert (cadence.sweep_s, cadence.floor_s, cadence.ceiling_s) == (100.0, 50.0, 50.0)
+    assert all(40.0 <= cadence.delay_s(0.0, rng) <= 50.0 for _ in range(200))
+    assert all(40.0 <= cadence.delay_s(86_400.0, rng) <= 60.0 for _ in range(200))
+
+
+def test_a_longer_freshness_saves_calls() -> None:
+    """The ceiling is what is fresh enough, as long as the allowance affords more than that."""
+    assert Cadence(60.0, 10_000, 10.0).ceiling_s == 60.0
+    assert Cadence(0.5, 10_000, 10.0).ceiling_s == SHARE * 10.0
+
+
+@pytest.mark.parametrize("age_s", [0.0, 5.0, 3_600.0])
+def test_more_jobs_or_fewer_calls_never_shorten_a_delay(age_s: float) -> None:
+    """With the same draw, a delay grows with the jobs and with what one call costs."""
+    by_jobs = [Cadence(5.0, live, 10.0).delay_s(age_s, Random(5)) for live in (1, 100, 5_000, 20_000, 1_000_000)]
+    by_rate = [Cadence(5.0, 10_000, rate).delay_s(age_s, Random(5)) for rate in (100.0, 20.0, 5.0, 1.0, 0.5)]
+
+    assert by_jobs == sorted(by_jobs)
+    assert by_rate == sorted(by_rate)
+
+
+class Job(NamedTuple):
+    """A job of the virtual fleet: it starts to run at some time and ends at another."""
+
+    runs_at: float
+    ends_at: float
+
+
+class VirtualFleet:
+    """J jobs, R calls a second, one worker that claims as claim.lua does; each job that ends is replaced by a new one."""
+
+    def __init__(self, live: int, rate: float, lives_s: tuple[float, float]) -> None:
+        self.rng, self.rate, self.lives_s = Random(6), rate, lives_s
+        self.cadence = Cadence(5.0, live, rate)
+        self.calls, self.lags = 0, list[float]()
+        self.jobs = [self.born(-self.rng.uniform(0, lives_s[0])) for _ in range(live)]
+        self.seen_at = [0.0] * live  # when the last transition was seen
+        self.running = [False] * live
+        self.due = [(self.rng.uniform(0, self.cadence.ceiling_s), number) for number in range(live)]
+        heapq.heapify(self.due)
+
+    def born(self, now: float) -> Job:
+        """A job with a life of its own."""
+        life_s = self.rng.uniform(*self.lives_s)
+        return Job(now + life_s * self.rng.uniform(0.1, 0.5), now + life_s)
+
+    def look(self, number: int, now: float) -> float:
+        """Look at one job. Returns how long to wait before the next look."""
+        job = self.jobs[number]
+        if now >= job.ends_at:
+            self.lags.append(now - job.ends_at)
+            self.jobs[number], self.seen_at[number], self.running[number] = self.born(now), now, False
+        elif now >= job.runs_at and not self.running[number]:
+            self.seen_at[number], self.running[number] = now, True
+        return self.cadence.delay_s(now - self.seen_at[number], self.rng)
+
+    def run(self, until_s: float) -> None:
+        """Call as soon as a token is there and the oldest job has waited for company long enough."""
+        now, patience_s = 0.0, PATIENCE * self.cadence.freshness_s
+        while now < until_s:
+            full = len(self.due) >= IDS_PER_CALL and heapq.nsmallest(IDS_PER_CALL, self.due)[-1][0] <= now
+            if not full and self.due[0][0] + patience_s > now:
+                now = min(self.due[0][0] + patience_s, now + 0.05)  # a hundred may be due before that
+                continue
+            lease = [heapq.heappop(self.due)[1] for _ in range(min(IDS_PER_CALL, len(self.due)))]
+            for number in lease:
+                heapq.heappush(self.due, (now + self.look(number, now), number))
+            self.calls += 1
+            now += 1 / self.rate
+
+
+def test_a_busy_fleet_notices_completions_about_as_soon_as_it_can() -> None:
+    """8,000 jobs at 4 calls/s cannot be seen sooner than after J/(200·R) = 10 s on average, and are after 11 s at most."""
+    fleet = VirtualFleet(8_000, 4.0, (300.0, 3_600.0))
+
+    fleet.run(1_000.0)
+
+    assert len(fleet.lags) > 2_000
+    assert fleet.calls == pytest.approx(4_000, rel=0.01)
+    assert fmean(fleet.lags) <= 1.10 * 8_000 / (200 * 4.0)
+
+
+def test_a_fleet_with_time_to_spare_saves_calls_and_is_fresh() -> None:
+    """500 jobs at 20 calls/s: calls wait for company, so that a tenth of the allowance is enough for 3 s of lag."""
+    fleet = VirtualFleet(500, 20.0, (300.0, 3_600.0))
+
+    fleet.run(3_000.0)
+
+    assert len(fleet.lags) > 500
+    assert fleet.calls / 3_000 < 2.5
+    assert fmean(fleet.lags) <= 3.0
