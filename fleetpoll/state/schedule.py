@@ -38,6 +38,7 @@ class Lease:
     jobs: dict[str, Snapshot]
     live: int
     claimed_ms: int  # Redis TIME
+    due_ms: int  # when the oldest of the jobs was due: their place in the schedule, if they are given back
     asked_at: float  # monotonic, from before the claim: a slow answer must not stretch the lease
     trusted_until: float  # monotonic
 
@@ -91,28 +92,31 @@ class Schedule:
         asked_at = self._mono()
         keys = (self._keys.schedule, self._keys.ledger)
         args = (_now(now_ms), IDS_PER_LEASE, _ms(visibility_s), _ms(patience_s))
-        claimed_ms, live, fence, *rest = self._scripts.run("claim", keys, args)
+        claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:
-            wait_ms = int(rest[0])
-            return Nothing(None if wait_ms < 0 else wait_ms / 1000, int(live))
+            return Nothing(None if wait_or_due < 0 else wait_or_due / 1000, int(live))
         pairs = zip(rest[::2], rest[1::2], strict=True)
         jobs = {job_id: _decode(record) if record else Snapshot() for job_id, record in pairs}
         trusted_until = asked_at + visibility_s - margin_s
-        return Lease(fence, jobs, int(live), int(claimed_ms), asked_at, trusted_until)
+        return Lease(fence, jobs, int(live), int(claimed_ms), int(wait_or_due), asked_at, trusted_until)
 
     def release(
         self,
         lease: Lease,
         ids: Sequence[str],
         *,
-        delay_s: float = 0.0,
+        delay_s: float | None = None,
         call: Literal["", "throttled", "failed"] = "",
         now_ms: int | None = None,
     ) -> int:
-        """Give jobs of a lease back without results, due after `delay_s`. Returns how many were still held.
+        """Give jobs of a lease back without results. Returns how many were still held.
 
+        They are due after `delay_s`; None keeps their place, so that a lease that never got a token costs them no lag.
         `call` says how a call that was made for them ended, so that it is counted.
         """
+        if delay_s is None:
+            moment_ms = lease.now_ms(self._mono()) if now_ms is None else now_ms
+            delay_s = (lease.due_ms - moment_ms) / 1000
         keys = (self._keys.schedule, self._keys.totals)
         return int(self._scripts.run("release", keys, (_now(now_ms), lease.fence, _ms(delay_s), call, *ids)))
 

@@ -117,7 +117,7 @@ def test_a_claim_that_finds_nothing_due_says_when_something_will_be(rooms: Rooms
     """The worker that finds nothing hears how long it may sleep."""
     rooms.schedule.track(make_ids(1), now_ms=NOW)
     lease = lease_of(rooms, NOW)
-    settle(rooms, lease, [Look(*lease.jobs, delay_s=7.5)], NOW)
+    settle(rooms, lease, [Look(job_id, delay_s=7.5) for job_id in lease.jobs], NOW)
 
     assert claim(rooms, NOW) == Nothing(7.5, 1)
 
@@ -247,6 +247,18 @@ def test_release_gives_back_what_is_still_held(rooms: Rooms) -> None:
 
     again = lease_of(rooms, NOW)
     assert set(again.jobs) == set(ids)  # the second one as a top-up
+
+
+def test_released_jobs_keep_their_place(rooms: Rooms) -> None:
+    """Jobs that are given back are as overdue as they were: nobody overtakes them."""
+    old, young = make_ids(200)[:100], make_ids(200)[100:]
+    rooms.schedule.track(old, now_ms=NOW - 5000)
+    rooms.schedule.track(young, now_ms=NOW - 1000)
+    lease = lease_of(rooms, NOW)
+
+    rooms.schedule.release(lease, old, now_ms=NOW + 300)
+
+    assert set(lease_of(rooms, NOW + 400).jobs) == set(old)
 
 
 def test_calls_are_counted_by_how_they_ended(rooms: Rooms) -> None:

@@ -4,7 +4,8 @@
 -- A leased job's score ends in half a millisecond, so that it is told from a due time: it is never topped up with.
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] now in ms, '' = server clock     ARGV[3] visibility ms
 -- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] limit                            ARGV[4] patience ms
--- Returns {now, live, fence, id, snapshot, id, snapshot, …} or {now, live, '', ms until it may be worth asking}
+-- Returns {now, live, fence, due ms of the oldest, id, snapshot, id, snapshot, …}
+--      or {now, live, '', ms until it may be worth asking}
 --         where -1 ms means that nothing is scheduled at all
 local now = tonumber(ARGV[1])
 if not now then
@@ -47,6 +48,7 @@ end
 redis.call('ZADD', KEYS[1], 'XX', unpack(scored))
 local records = redis.call('HMGET', KEYS[2], unpack(ids))
 reply[3] = fence
+reply[4] = string.format('%.0f', math.floor(due[2]))
 for i, id in ipairs(ids) do
   reply[#reply + 1] = id
   reply[#reply + 1] = records[i] or ''
