@@ -20,12 +20,13 @@ REGIMES = [
 ]
 
 
-@pytest.mark.parametrize("age_s", [*AGES, *(Random(1).uniform(0, 100_000) for _ in range(200))])
-def test_the_tries_are_those_that_the_curve_makes_by_that_age(age_s: float) -> None:
+def test_the_tries_are_those_that_the_curve_makes_by_that_age() -> None:
     """n looks of the hook's curve take ⅔·n + 0.08·n³ seconds; the tries at an age are the inverse of that."""
-    tries = tries_at(age_s)
+    rng = Random(1)
+    for age_s in (*AGES, *(10 ** rng.uniform(-3, 6) for _ in range(1_000))):
+        tries = tries_at(age_s)
 
-    assert 2 / 3 * tries + 0.08 * tries**3 == pytest.approx(age_s, rel=1e-6)
+        assert 2 / 3 * tries + 0.08 * tries**3 == pytest.approx(age_s, rel=1e-6)
 
 
 @pytest.mark.parametrize("looks", [5, 10, 20, 40])
@@ -156,8 +157,8 @@ def test_a_fleet_with_time_to_spare_saves_calls_and_is_fresh() -> None:
     """500 jobs at 20 calls/s: calls wait for company, so that a tenth of the allowance is enough for 3 s of lag."""
     fleet = VirtualFleet(500, 20.0, (300.0, 3_600.0))
 
-    fleet.run(3_000.0)
+    fleet.run(1_500.0)
 
-    assert len(fleet.lags) > 500
-    assert fleet.calls / 3_000 < 2.5
+    assert len(fleet.lags) > 250
+    assert fleet.calls / 1_500 < 2.5
     assert fmean(fleet.lags) <= 3.0
