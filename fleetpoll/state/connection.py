@@ -41,7 +41,8 @@ def translated() -> Iterator[None]:
     except redis.exceptions.AuthenticationError as error:
         raise StateError(f"Redis refuses the credentials of the URL: {error}") from error
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
-        raise RedisUnavailable(f"Redis does not answer: {error}. Is it running, and is the URL right?") from error
+        words = str(error).rstrip(".")
+        raise RedisUnavailable(f"Redis does not answer: {words}. Is it running, and is the URL right?") from error
     except redis.exceptions.RedisError as error:
         raise StateError(f"Redis refused a command: {error}") from error
 

@@ -1,0 +1,76 @@
+"""How worker processes are told to end, and what they tell the service manager."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.rig import Workers, alive, limited, rig, wait_until
+from fleetpoll.settings import Settings
+from workers.notify import notify
+
+
+def test_a_second_signal_stops_at_once() -> None:
+    """A worker that waits for a slow answer drains at the first signal, and is gone soon after the second."""
+    settings = Settings(workers=2, rate=20.0, log_format="json")
+    with rig(settings, limited(20, latency_ms=15_000.0)) as fleet, fleet.workers() as workers:
+        pids = fleet.await_pollers(2)
+        fleet.submit(500)
+        wait_until(lambda: fleet.rooms.buckets["DescribeJobs"].view().tokens_granted >= 2, 10, "calls under way")
+
+        workers.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: fleet.simulator.live() == 500 and workers.process.poll() is None, 5, "the drain")
+        start = time.monotonic()
+        workers.process.send_signal(signal.SIGINT)
+
+        assert workers.process.wait(10) == 0
+        assert time.monotonic() - start < 5
+        assert not any(alive(pid) for pid in pids)
+
+
+def test_the_service_manager_hears_when_the_fleet_is_ready_alive_and_stopping(tmp_path: Path) -> None:
+    """READY comes once every poller works, WATCHDOG while they do, STOPPING at the end."""
+    with rig(Settings(workers=2, log_format="json"), limited(20)) as fleet, manager(tmp_path) as heard:
+        env = fleet.environment() | {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with Workers(env, fleet.directory / "workers.log") as workers:
+            words = [heard.recv(100)]
+            while b"READY=1" not in words:
+                words.append(heard.recv(100))
+            fleet.await_pollers(2)
+            assert heard.recv(100) == b"WATCHDOG=1"
+
+            workers.process.send_signal(signal.SIGTERM)
+            while b"STOPPING=1" not in words:
+                words.append(heard.recv(100))
+
+
+def manager(directory: Path) -> socket.socket:
+    """A service manager's socket."""
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(str(directory / "notify"))
+    heard.settimeout(20)
+    return heard
+
+
+def test_no_service_manager_is_no_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without NOTIFY_SOCKET, or with one that nobody listens to, nothing is told and nothing fails."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert notify("READY=1") is False
+
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    assert notify("READY=1") is False
+
+
+def test_an_abstract_socket_is_spoken_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A NOTIFY_SOCKET that starts with @ is an abstract one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind("\0fleetpoll-test-notify")
+        heard.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", "@fleetpoll-test-notify")
+
+        assert notify("READY=1") is True
+        assert heard.recv(100) == b"READY=1"
