@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fleetpoll.jobs import Description
     from fleetpoll.settings import Settings
 
-HTTP_OK = 200
+HTTP_NOT_GOOD = 300  # from here on, botocore makes an error of an answer
 POOL = 4
 PARSED = "fleetpollDescriptions"
 
@@ -67,6 +67,6 @@ class BatchApi:
 
 def _take_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Mapping[str, Any]) -> None:
     """Read a good answer's body here, before botocore walks it, and leave botocore an empty one."""
-    if response_dict["status_code"] == HTTP_OK:
+    if response_dict["status_code"] < HTTP_NOT_GOOD:
         customized_response_dict[PARSED] = descriptions(response_dict["body"])
         response_dict["body"] = b"{}"

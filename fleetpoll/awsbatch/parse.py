@@ -7,15 +7,18 @@ decodes those in half a millisecond. Only `jobId` and `status` are certain, ever
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
 
 from fleetpoll.errors import Unreachable
 from fleetpoll.jobs import AWS_STATUSES, STARTED, Description, JobStatus
 
+_Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]  # what Redis and every reader can take
+
 
 class _Container(msgspec.Struct):
-    exit_code: int | None = msgspec.field(default=None, name="exitCode")
+    exit_code: _Number | None = msgspec.field(default=None, name="exitCode")
     reason: str | None = None
     log_stream: str | None = msgspec.field(default=None, name="logStreamName")
 
@@ -28,7 +31,7 @@ class _Attempt(msgspec.Struct):
     container: _Container | None = None
     containers: list[_Container] | None = None  # EKS
     tasks: list[_Task] | None = msgspec.field(default=None, name="taskProperties")  # ECS with several containers
-    stopped_at: int | None = msgspec.field(default=None, name="stoppedAt")
+    stopped_at: _Number | None = msgspec.field(default=None, name="stoppedAt")
     status_reason: str | None = msgspec.field(default=None, name="statusReason")
 
     def main(self) -> _Container | None:
@@ -48,9 +51,9 @@ class _Job(msgspec.Struct):
     container: _Container | None = None
     attempts: list[_Attempt] | None = None
     eks_attempts: list[_Attempt] | None = msgspec.field(default=None, name="eksAttempts")
-    created_at: int | None = msgspec.field(default=None, name="createdAt")
-    started_at: int | None = msgspec.field(default=None, name="startedAt")
-    stopped_at: int | None = msgspec.field(default=None, name="stoppedAt")
+    created_at: _Number | None = msgspec.field(default=None, name="createdAt")
+    started_at: _Number | None = msgspec.field(default=None, name="startedAt")
+    stopped_at: _Number | None = msgspec.field(default=None, name="stoppedAt")
 
 
 class _Bare(msgspec.Struct):

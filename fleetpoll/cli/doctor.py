@@ -8,7 +8,7 @@ import click
 
 from fleetpoll.cli import exits
 from fleetpoll.cli.options import Asked, as_json, aws_settings, pass_asked
-from fleetpoll.cli.render import emit, safe
+from fleetpoll.cli.render import emit, safe_lines
 from fleetpoll.client.checkup import Finding, Grade, check_up
 
 COLOURS = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "red"}
@@ -39,7 +39,6 @@ def doctor(asked: Asked, ctx: click.Context, *, no_aws: bool, as_json: bool) -> 
 def show(finding: Finding) -> None:
     """A finding in one line, and a second with what to do."""
     grade = click.style(f"{finding.grade.value:<4}", fg=COLOURS[finding.grade], bold=finding.grade is Grade.FAIL)
-    found = "\n".join(safe(line) for line in finding.found.splitlines())
-    click.echo(f"{grade}  {finding.check:<10}  {found}")
+    click.echo(f"{grade}  {finding.check:<10}  {safe_lines(finding.found)}")
     if finding.advice:
         click.echo(f"{'':18}-> {finding.advice}")

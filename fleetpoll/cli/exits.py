@@ -24,9 +24,8 @@ SOFTWARE = 70  # EX_SOFTWARE: Redis refused a command, or anything else that sho
 TRY_AGAIN = 75  # EX_TEMPFAIL: AWS throttles, or the fleet's bucket has no token in time
 DENIED = 77  # EX_NOPERM: AWS credentials are missing, expired or not allowed to do this
 TIMED_OUT = 124  # as timeout(1)
-INTERRUPTED = 130  # Ctrl-C
+INTERRUPTED = 130  # Ctrl-C; demo: SIGTERM, too
 CLOSED_PIPE = 141  # who read our output has left: as other programs that a closed pipe ends
-TERMINATED = 143  # SIGTERM
 
 ERRORS: tuple[tuple[type[FleetpollError], int], ...] = (
     (SettingsError, USAGE),

@@ -33,6 +33,11 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def safe_lines(text: str) -> str:
+    """The same for text of several lines, which stay."""
+    return "\n".join(safe(line) for line in text.split("\n"))
+
+
 def emit(value: Mapping[str, Any]) -> None:
     """One object as one line of JSON on standard output, in ASCII."""
     sys.stdout.write(json.dumps(value) + "\n")

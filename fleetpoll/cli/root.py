@@ -12,7 +12,7 @@ import click
 from fleetpoll.cli import exits
 from fleetpoll.cli.later import Later
 from fleetpoll.cli.options import Asked, setting
-from fleetpoll.cli.render import say
+from fleetpoll.cli.render import safe_lines, say
 from fleetpoll.errors import FleetpollError
 
 COMMANDS = (
@@ -65,7 +65,7 @@ class Root(click.Group):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except FleetpollError as error:
-            say(f"fleetpoll: {error}")
+            say(f"fleetpoll: {safe_lines(str(error))}")
             ctx.exit(exits.of(error))
         except KeyboardInterrupt:
             ctx.exit(exits.INTERRUPTED)

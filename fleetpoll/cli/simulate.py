@@ -76,10 +76,7 @@ def serve(life: tuple[float, float] | None, limits: dict[Operation, Limit], **pl
     The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list.
     """
     config = SimulatorConfig(**bounds(life), limits=limits, **plain)
-    try:
-        run(config, announce)
-    except OSError as error:
-        raise Unreachable(f"{config.host}:{config.port} cannot be listened on: {error.strerror}.") from None
+    run(config, announce)
 
 
 def bounds(life: tuple[float, float] | None) -> dict[str, Any]:

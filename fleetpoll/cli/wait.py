@@ -99,7 +99,7 @@ def summarize(waited: Waited) -> None:
     words += [f"{len(waited.pending):,} pending"] if waited.pending else []
     words += [f"{len(waited.gone):,} untracked meanwhile"] if waited.gone else []
     total = len(waited.reached) + len(waited.pending) + len(waited.gone)
-    click.echo(f"{plural(total, 'job')}: {', '.join(words)}.")
+    click.echo(f"{plural(total, 'job')}{': ' if words else ''}{', '.join(words)}.")
     bad = [(job_id, status) for job_id, status in waited.reached.items() if status in BAD]
     for job_id, status in bad[:NAMED_MAX]:
         click.echo(f"  {job_id}  {coloured(status)}")

@@ -1,0 +1,137 @@
+"""What the demo plays on: a private Redis server, a pretend AWS Batch and real workers, all gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetpoll.client.fleet import Fleet, open_fleet
+from fleetpoll.embedded.binary import find_server
+from fleetpoll.embedded.home import open_home
+from fleetpoll.embedded.keeper import try_lock
+from fleetpoll.embedded.sharing import join
+from fleetpoll.settings import PREFIX, load
+from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+from fleetpoll.simulator.process import Simulator
+
+FRESHNESS_S = 0.25  # so short that the allowance is the bottleneck: that is what the demo is about
+LATENCY_MS, LATENCY_JITTER_MS = 20.0, 20.0
+DRAIN_S = 5.0
+KEEPER_GONE_S = 30.0
+POLL_S = 0.02
+LOG_LINES = 15
+NOT_INHERITED = (PREFIX, "AWS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+NO_AWS = {
+    "AWS_ACCESS_KEY_ID": "demo",
+    "AWS_SECRET_ACCESS_KEY": "demo",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+"""An environment in which nothing can reach the real AWS by mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What is played: how many jobs, how long they live, how many workers, how many DescribeJobs calls a second."""
+
+    jobs: int
+    workers: int
+    life_s: tuple[float, float]
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs."""
+
+    fleet: Fleet
+    simulator: Simulator
+    worker: subprocess.Popen[bytes]
+    log: Path
+
+    def last_words(self) -> str:
+        """The end of the workers' log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+
+
+@contextlib.contextmanager
+def staged(script: Script, redis_server: str | None) -> Iterator[Stage]:
+    """Build everything, and take it down again in the reverse order, however the block ends."""
+    config = SimulatorConfig(
+        life_min_s=script.life_s[0],
+        life_max_s=script.life_s[1],
+        limits={Operation.DESCRIBE: Limit(script.limit, max(1.0, script.limit))},
+        latency_ms=LATENCY_MS,
+        latency_jitter_ms=LATENCY_JITTER_MS,
+    )
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleetpoll-demo-")))
+        url = stack.enter_context(private_server(redis_server, folder))
+        simulator = stack.enter_context(Simulator(config))
+        flags = {
+            "redis_url": url,
+            "fleet": "demo",
+            "endpoint_url": simulator.url,
+            "rate": script.limit,
+            "rate_min": min(0.5, script.limit),
+            "freshness": FRESHNESS_S,
+            "workers": script.workers,
+            "beat": 1.0,
+            "drain_timeout": DRAIN_S,
+            "log_format": "console",
+        }
+        log = folder / "workers.log"
+        worker = stack.enter_context(worker_process({PREFIX + name.upper(): str(flags[name]) for name in flags}, log))
+        fleet = stack.enter_context(open_fleet(load({}, flags=flags)))
+        yield Stage(fleet, simulator, worker, log)
+
+
+@contextlib.contextmanager
+def private_server(redis_server: str | None, folder: Path) -> Iterator[str]:
+    """An embedded server on a folder of its own; at the end of the block it is gone, so that the folder can go."""
+    home = open_home(folder, find_server(redis_server, os.environ.get("PATH", os.defpath)).flavour)
+    try:
+        with join(redis_server, folder, linger_s=0.0) as url:
+            yield url
+    finally:
+        lock = os.open(home.keeper_lock, os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + KEEPER_GONE_S
+        while not try_lock(lock, fcntl.LOCK_EX) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def worker_process(settings: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`fleetpoll worker`, as a user would start it, in a session of its own: Ctrl-C is for us, and we tell it."""
+    env = {name: value for name, value in os.environ.items() if not name.upper().startswith(NOT_INHERITED)}
+    env |= NO_AWS | settings | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fleetpoll", "worker"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=env,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(DRAIN_S + 5.0)
+        with contextlib.suppress(ProcessLookupError):  # the whole session: no poller may outlive its supervisor
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
