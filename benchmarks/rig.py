@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import msgspec
 
-from fleetpoll.embedded.sharing import join
+from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.process import Simulator
@@ -142,7 +142,7 @@ def rig(settings: Settings, simulator: SimulatorConfig) -> Iterator[Rig]:
     """A server and a simulator of its own, for as long as the block lasts. No workers yet."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleetpoll-rig-")))
-        url = stack.enter_context(join(os.environ.get("TEST_REDIS_SERVER"), directory, 0.0))
+        url = stack.enter_context(private_server(os.environ.get("TEST_REDIS_SERVER"), directory))
         aws = stack.enter_context(Simulator(simulator))
         rooms = open_rooms(url, settings)
         stack.callback(rooms.close)

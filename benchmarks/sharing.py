@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fleetpoll.embedded.sharing import join
+from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import Settings
 from fleetpoll.state.bucket import FleetLimiter
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
@@ -24,7 +24,7 @@ PROCESSES, RATE, SECONDS = 16, 50.0, 12.0
 def run() -> dict[str, Any]:
     """Sixteen processes ask as fast as they can."""
     settings = Settings(rate=RATE)
-    with tempfile.TemporaryDirectory() as directory, join(None, Path(directory), 0.0) as url:
+    with tempfile.TemporaryDirectory() as directory, private_server(None, Path(directory)) as url:
         rooms = open_rooms(url, settings)
         words = [sys.executable, "-m", "benchmarks.sharing", url, settings.fleet, str(RATE), str(SECONDS)]
         before = script_calls(rooms)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fleetpoll.embedded.sharing import join
+from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import Settings
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.rooms import Rooms, open_rooms
@@ -45,7 +45,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    with join(os.environ.get("TEST_REDIS_SERVER"), tmp_path_factory.mktemp("state"), 0.0) as url:
+    with private_server(os.environ.get("TEST_REDIS_SERVER"), tmp_path_factory.mktemp("state")) as url:
         yield url
 
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fleetpoll.client.fleet import Fleet, open_fleet
-from fleetpoll.embedded.binary import find_server
-from fleetpoll.embedded.home import open_home
-from fleetpoll.embedded.keeper import try_lock
-from fleetpoll.embedded.sharing import join
+from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import PREFIX, load
 from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.process import Simulator
@@ -26,8 +21,6 @@ from fleetpoll.simulator.process import Simulator
 FRESHNESS_S = 0.25  # so short that the allowance is the bottleneck: that is what the demo is about
 LATENCY_MS, LATENCY_JITTER_MS = 20.0, 20.0
 DRAIN_S = 5.0
-KEEPER_GONE_S = 30.0
-POLL_S = 0.02
 LOG_LINES = 15
 NOT_INHERITED = (PREFIX, "AWS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 NO_AWS = {
@@ -95,21 +88,6 @@ def staged(script: Script, redis_server: str | None) -> Iterator[Stage]:
         worker = stack.enter_context(worker_process({PREFIX + name.upper(): str(flags[name]) for name in flags}, log))
         fleet = stack.enter_context(open_fleet(load({}, flags=flags)))
         yield Stage(fleet, simulator, worker, log)
-
-
-@contextlib.contextmanager
-def private_server(redis_server: str | None, folder: Path) -> Iterator[str]:
-    """An embedded server on a folder of its own; at the end of the block it is gone, so that the folder can go."""
-    home = open_home(folder, find_server(redis_server, os.environ.get("PATH", os.defpath)).flavour)
-    try:
-        with join(redis_server, folder, linger_s=0.0) as url:
-            yield url
-    finally:
-        lock = os.open(home.keeper_lock, os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = time.monotonic() + KEEPER_GONE_S
-        while not try_lock(lock, fcntl.LOCK_EX) and time.monotonic() < deadline:
-            time.sleep(POLL_S)
-        os.close(lock)
 
 
 @contextlib.contextmanager
