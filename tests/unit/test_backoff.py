@@ -26,9 +26,7 @@ def assert_uniform(values: list[float], low: float, high: float) -> None:
     """The values lie within the bounds, have the mean of a uniform draw, and fill its deciles alike."""
     assert low <= min(values)
     assert max(values) <= high
-    assert fmean(values) == pytest.approx(
-        (low + high) / 2, abs=STANDARD_ERRORS * (high - low) / math.sqrt(12 * len(values))
-    )
+    assert fmean(values) == pytest.approx((low + high) / 2, abs=STANDARD_ERRORS * (high - low) / math.sqrt(12 * len(values)))
     deciles = Counter(min(9, int(10 * (value - low) / (high - low))) for value in values)
     spread = math.sqrt(len(values) * 0.1 * 0.9)
     for decile in range(10):

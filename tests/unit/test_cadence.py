@@ -21,7 +21,7 @@ REGIMES = [
 
 
 def test_the_tries_are_those_that_the_curve_makes_by_that_age() -> None:
-    """n looks of the hook's curve take ⅔·n + 0.08·n³ seconds; the tries at an age are the inverse of that."""
+    """So many looks of the hook's curve, n, take ⅔·n + 0.08·n³ seconds; the tries at an age are the inverse of that."""
     rng = Random(1)
     for age_s in (*AGES, *(10 ** rng.uniform(-3, 6) for _ in range(1_000))):
         tries = tries_at(age_s)
@@ -159,6 +159,6 @@ def test_a_fleet_with_time_to_spare_saves_calls_and_is_fresh() -> None:
 
     fleet.run(1_500.0)
 
-    assert len(fleet.lags) > 250
+    assert len(fleet.lags) > 200
     assert fleet.calls / 1_500 < 2.5
     assert fmean(fleet.lags) <= 3.0

@@ -13,9 +13,7 @@ from fleetpoll.jobs import AWS_STATUSES, Description, JobStatus, Snapshot
 TRACKED = 1_800_000_000_000
 NOW = TRACKED + 600_000
 PATIENCE = Patience(grace_ms=60_000, checks=3)
-RUNNING = Snapshot(
-    JobStatus.RUNNING, TRACKED, TRACKED + 5_000, "name", "queue", "step:1", attempt=1, created_ms=TRACKED - 9
-)
+RUNNING = Snapshot(JobStatus.RUNNING, TRACKED, TRACKED + 5_000, "name", "queue", "step:1", attempt=1, created_ms=TRACKED - 9)
 
 
 def described(known: Snapshot, **changes: Any) -> Description:
@@ -61,10 +59,8 @@ def test_a_new_attempt_in_the_same_status_is_a_transition() -> None:
 
 
 def test_a_smaller_attempt_is_no_transition() -> None:
-    """An answer that has forgotten an attempt is kept as a detail."""
-    outcome = compare(RUNNING, described(RUNNING, attempt=0), NOW, PATIENCE)
-
-    assert outcome == Unchanged(RUNNING, msgspec.structs.replace(RUNNING, attempt=0))
+    """An answer that has forgotten an attempt moves nothing."""
+    assert isinstance(compare(RUNNING, described(RUNNING, attempt=0), NOW, PATIENCE), Unchanged)
 
 
 def test_new_details_are_recorded_without_a_transition() -> None:

@@ -34,9 +34,10 @@ SNAPSHOT = Snapshot(
     stopped_ms=8_125,
     absences=1,
 )
-DESIGNED = (
-    "id job_id job_name from to attempt exit_code reason log_stream created_at started_at stopped_at detected_at".split()
-)
+DESIGNED = [
+    *("id", "job_id", "job_name", "from", "to", "attempt", "exit_code", "reason", "log_stream"),
+    *("created_at", "started_at", "stopped_at", "detected_at"),
+]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_what_has_not_the_form_of_an_id_is_none(text: str) -> None:
 def test_statuses_know_which_of_them_are_the_end() -> None:
     """Two of AWS's own and two of ours are terminal; all that are terminal have started, for who waits for a start."""
     assert [status for status in JobStatus if status.terminal] == ["SUCCEEDED", "FAILED", "LOST", "REJECTED"]
-    assert STARTED - TERMINAL == {JobStatus.RUNNING}
+    assert {JobStatus.RUNNING, *TERMINAL} == STARTED
     assert AWS_STATUSES == ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 
 

@@ -99,9 +99,7 @@ def test_an_endless_number_of_the_file_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_variable_is_refused_with_the_nearest_known() -> None:
     """A misspelt variable is not passed over in silence."""
-    assert refusal({"FLEETPOLL_RAET": "3"}).endswith(
-        "FLEETPOLL_RAET, which is no setting; did you mean FLEETPOLL_RATE?"
-    )
+    assert refusal({"FLEETPOLL_RAET": "3"}).endswith("FLEETPOLL_RAET, which is no setting; did you mean FLEETPOLL_RATE?")
     assert refusal({"FLEETPOLL_CONFIGG": "3"}).endswith("did you mean FLEETPOLL_CONFIG?")
 
 

@@ -1,0 +1,295 @@
+"""One pass through all rooms: real Redis, real boto3, and an API that answers well, badly or not at all."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.clock import Mono, system_mono
+from fleetpoll.cycle import PAUSED_RECHECK_S, RELEASED_AFTER_S, Cycle, Pass, Wait
+from fleetpoll.errors import Throttled, Unreachable
+from fleetpoll.jobs import JobStatus, Transition
+from fleetpoll.settings import Settings
+from fleetpoll.simulator.config import SimulatorConfig
+from fleetpoll.simulator.process import Simulator
+from fleetpoll.state.events import BEGINNING
+from fleetpoll.state.rooms import DESCRIBE, Rooms
+from fleetpoll.state.schedule import Lease, Nothing
+
+DEADLINE_S = 30.0
+RATE = 200.0
+
+Build = Callable[..., Cycle]
+
+
+def make_ids(count: int) -> list[str]:
+    """Ids that differ and that nobody knows."""
+    return [f"{n:08x}-0000-4000-8000-000000000000" for n in range(count)]
+
+
+def nap(wait_s: float) -> bool:
+    """Wait, without anything that could cut it short."""
+    threading.Event().wait(wait_s)
+    return True
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """A simulator whose jobs live for an hour unless a test asks for others."""
+    with Simulator(SimulatorConfig(seed=13, life_min_s=3600, life_max_s=3600)) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(fleet_name: str) -> Settings:
+    """A fleet that has calls to spare and wants to know at once."""
+    return Settings(fleet=fleet_name, rate=RATE, freshness=0.05)
+
+
+@pytest.fixture
+def build(rooms: Rooms, settings: Settings) -> Iterator[Build]:
+    """Makes a cycle on an API at some URL."""
+    apis: list[BatchApi] = []
+
+    def cycle(url: str, wait: Wait = nap, mono: Mono = system_mono, **more: Any) -> Cycle:
+        own = msgspec.structs.replace(settings, endpoint_url=url, **more)
+        apis.append(BatchApi(own))
+        return Cycle(rooms, apis[-1], own, mono, Random(17), wait)
+
+    yield cycle
+    for api in apis:
+        api._client.close()
+
+
+class FussyServer(ThreadingHTTPServer):
+    """Says that every job is RUNNING, but refuses a call that names one of the `culprits`."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), FussyHandler)
+        self.culprits, self.asked = set[str](), list[list[str]]()
+
+
+class FussyHandler(BaseHTTPRequestHandler):
+    """One connection to the fussy server."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: FussyServer
+
+    def do_POST(self) -> None:
+        """Describe all, or refuse all."""
+        ids: list[str] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["jobs"]
+        self.server.asked.append(ids)
+        refused = not self.server.culprits.isdisjoint(ids)
+        answer = {"message": "No."} if refused else {"jobs": [{"jobId": i, "status": "RUNNING"} for i in ids]}
+        body = json.dumps(answer).encode()
+        self.send_response(400 if refused else 200)
+        if refused:
+            self.send_header("x-amzn-ErrorType", "ClientException")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def fussy() -> Iterator[FussyServer]:
+    """A running fussy server."""
+    with FussyServer() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def run_until(cycle: Cycle, over: Callable[[], bool]) -> list[Pass]:
+    """Passes, as a poller would make them, until it is over."""
+    deadline, passes = time.monotonic() + DEADLINE_S, list[Pass]()
+    while not over():
+        assert time.monotonic() < deadline, "waited too long"
+        passes.append(cycle.run())
+        nap(min(0.2, passes[-1].wait_s or 0.0))
+    return passes
+
+
+def live(rooms: Rooms) -> int:
+    """How many jobs are on the schedule."""
+    return rooms.ledger.sizes()[0]
+
+
+def claimable(rooms: Rooms) -> set[str]:
+    """The jobs that are due."""
+    lease = rooms.schedule.claim(60.0, margin_s=5.0)
+    return set(lease.jobs) if isinstance(lease, Lease) else set()
+
+
+def booked(rooms: Rooms) -> int:
+    """How many tokens were used."""
+    count: Any = rooms.client.hget(rooms.keys.bucket(DESCRIBE), "c")
+    return int(count or 0)
+
+
+def test_jobs_are_followed_to_their_end(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """Each transition that was seen is published once, in a chain from UNSEEN to the true end, and no call goes unseen."""
+    ids = simulator.populate(150, life_min_s=1.0, life_max_s=2.0, fail_share=0.3, retry_share=0.3)
+    simulator.reset_stats()
+    rooms.schedule.track(ids)
+
+    passes = run_until(build(simulator.url), lambda: live(rooms) == 0)
+
+    chains: dict[str, list[Transition]] = {job_id: [] for job_id in ids}
+    for event in rooms.events.read(BEGINNING, count=100_000):
+        chains[event.job_id].append(event)
+    for job_id, (status, stopped_ms) in simulator.truth(ids).items():
+        chain = chains[job_id]
+        assert (chain[0].before, chain[-1].after, chain[-1].stopped_ms) == (JobStatus.UNSEEN, status, stopped_ms)
+        assert [event.after.terminal for event in chain] == [False] * (len(chain) - 1) + [True]
+        assert all(one.after is two.before for one, two in pairwise(chain))
+        assert len({(event.after, event.attempt) for event in chain}) == len(chain)
+    calls = simulator.stats()["operations"]["describe"]["calls"]
+    assert calls == rooms.ledger.totals().calls == booked(rooms) == sum(done.calls for done in passes)
+    assert sum(len(done.moved) for done in passes) == sum(map(len, chains.values()))
+    assert build(simulator.url).run() == Pass(wait_s=None, idle=True)
+
+
+def test_a_job_that_aws_does_not_know_is_lost_after_its_checks(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """Two absences in a row are allowed here; the one that AWS knows goes on."""
+    (known,), (unknown,) = simulator.populate(1), make_ids(1)
+    rooms.schedule.track([known, unknown])
+    cycle = build(simulator.url, missing_grace=0.0, missing_checks=2)
+
+    passes = run_until(cycle, lambda: rooms.ledger.get([unknown])[unknown].status.terminal)
+
+    (event,) = [event for event in rooms.events.read(BEGINNING) if event.job_id == unknown]
+    assert (event.before, event.after) == (JobStatus.UNSEEN, JobStatus.LOST)
+    assert event.reason == "AWS Batch left this job out of 2 answers in a row"
+    assert sum(done.calls for done in passes) >= 2
+    assert live(rooms) == 1
+
+
+def test_an_unknown_job_stays_within_its_grace(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """AWS may not show a new job at once: nothing is recorded, it is looked at again."""
+    rooms.schedule.track(make_ids(1))
+    cycle = build(simulator.url, missing_grace=60.0, missing_checks=1)
+
+    run_until(cycle, lambda: rooms.ledger.totals().calls >= 3)
+
+    assert (rooms.ledger.counts(), rooms.events.read(BEGINNING)) == ({JobStatus.UNSEEN: 1}, [])
+
+
+def test_a_throttled_call_slows_the_fleet_down(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """The jobs are given back at once, the bucket is cut, the call is counted."""
+    rooms.schedule.track(make_ids(3))
+    simulator.limit("describe", 0.001, 1)
+    try:
+        cycle = build(simulator.url, missing_grace=0.0, missing_checks=10_000)
+        passes = run_until(cycle, lambda: rooms.ledger.totals().calls >= 2)
+    finally:
+        simulator.limit("describe", 0)
+
+    assert isinstance(passes[-1].failure, Throttled)
+    view, totals = rooms.buckets[DESCRIBE].view(), rooms.ledger.totals()
+    assert (view.throttles, view.cuts, totals.calls, totals.throttled, totals.failed) == (1, 1, 2, 1, 0)
+    assert 0.7 * RATE <= view.granted < RATE
+    assert claimable(rooms) == set(make_ids(3))
+
+
+def test_an_api_that_cannot_be_reached_costs_a_failed_call(rooms: Rooms, build: Build) -> None:
+    """The jobs are due again after a moment; the bucket is not to blame."""
+    rooms.schedule.track(make_ids(3))
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+    done = build(url).run()
+
+    assert (type(done.failure), done.calls, done.kept) == (Unreachable, 1, 0)
+    totals = rooms.ledger.totals()
+    assert (totals.calls, totals.failed, totals.throttled, rooms.buckets[DESCRIBE].view().cuts) == (1, 1, 0, 0)
+    nothing = rooms.schedule.claim(60.0, margin_s=5.0)
+    assert isinstance(nothing, Nothing)
+    assert nothing.wait_s is not None
+    assert 0 < nothing.wait_s <= RELEASED_AFTER_S[1]
+
+
+@pytest.mark.parametrize("culprits", [[0], [37], [99], [0, 1], [3, 50, 98]])
+def test_a_poisoned_lease_is_split_until_the_culprits_are_alone(
+    fussy: FussyServer, rooms: Rooms, build: Build, culprits: list[int]
+) -> None:
+    """Only they are REJECTED, in AWS's words; all others are described in the same pass, each call with a token."""
+    ids = make_ids(100)
+    fussy.culprits = {ids[number] for number in culprits}
+    rooms.schedule.track(ids)
+
+    done = build(f"http://127.0.0.1:{fussy.server_port}").run()
+
+    after = {event.job_id: event.after for event in rooms.events.read(BEGINNING)}
+    expected = dict.fromkeys(ids, JobStatus.RUNNING) | dict.fromkeys(fussy.culprits, JobStatus.REJECTED)
+    assert after == expected
+    assert {rooms.ledger.get(ids)[job_id].status_reason for job_id in fussy.culprits} == {"ClientException: No."}
+    assert (done.kept, done.lost, live(rooms)) == (100, 0, 100 - len(culprits))
+    assert done.calls == len(fussy.asked) == booked(rooms) <= 1 + 14 * len(culprits)
+
+
+def test_a_wait_that_is_cut_short_gives_everything_back(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """A worker that is to leave returns its token and its jobs, and calls nobody."""
+    rooms.schedule.track(make_ids(5))
+
+    done = build(simulator.url, wait=lambda _: False).run()
+
+    assert (done, booked(rooms)) == (Pass(), 0)
+    assert claimable(rooms) == set(make_ids(5))
+
+
+def test_a_lease_that_ran_out_during_the_wait_is_not_used(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """A worker that was suspended for a minute makes no call for jobs that may be somebody else's."""
+    rooms.schedule.track(make_ids(5))
+    late_s = [0.0]
+
+    def suspended(_: float) -> bool:
+        late_s[0] = 60.0
+        return True
+
+    done = build(simulator.url, wait=suspended, mono=lambda: system_mono() + late_s[0]).run()
+
+    assert (done.calls, booked(rooms), rooms.ledger.totals().calls) == (0, 0, 0)
+
+
+def test_a_paused_bucket_calls_nobody(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """The jobs are given back, and the pass says when to ask again."""
+    rooms.schedule.track(make_ids(5))
+    rooms.buckets[DESCRIBE].pause(True)
+
+    assert build(simulator.url).run() == Pass(wait_s=PAUSED_RECHECK_S)
+    assert (booked(rooms), claimable(rooms)) == (0, set(make_ids(5)))
+
+
+def test_a_token_that_is_too_far_off_is_not_booked(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """With the fleet booked out beyond token_wait, the jobs are given back, and not all workers return together."""
+    rooms.schedule.track(make_ids(5))
+    for _ in range(10):
+        rooms.buckets[DESCRIBE].reserve(10.0, round(RATE / 5))
+    used = booked(rooms)
+
+    done = build(simulator.url, token_wait=0.5).run()
+
+    assert (done.calls, done.idle, booked(rooms)) == (0, False, used)
+    assert done.wait_s is not None
+    assert 0 < done.wait_s < 2.0
+    assert claimable(rooms) == set(make_ids(5))
