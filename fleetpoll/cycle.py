@@ -73,6 +73,7 @@ class Cycle:
         try:
             found = self._api.describe(ids)
         except BadRequest as refusal:
+            self._rooms.schedule.release(lease, (), call="failed")  # counts the call; the jobs stay with us
             if len(ids) == 1:
                 self._settle(lease, [self._rejected(lease, ids[0], refusal)], done, asked=0)
                 return

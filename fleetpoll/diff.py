@@ -54,9 +54,12 @@ def compare(known: Snapshot, described: Description | None, now_ms: int, patienc
     """What one look says of one job; `described` is None when the answer left it out."""
     if described is None:
         return _missing(known, now_ms, patience)
+    if described.status is None:  # AWS has learnt a word that we have not: the job is there, that is all we can say
+        return Unchanged(known, msgspec.structs.replace(known, absences=0) if known.absences else None)
     moved = described.status != known.status or described.attempt > known.attempt
     changed_ms = now_ms if moved else known.changed_ms
     fresh = {name: getattr(described, name) for name in COPIED}
+    fresh["attempt"] = max(described.attempt, known.attempt)  # an answer without the attempts' details takes none back
     record = msgspec.structs.replace(known, **fresh, changed_ms=changed_ms, absences=0)
     if moved:
         return Moved(known, record)

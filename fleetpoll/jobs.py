@@ -43,7 +43,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """What one DescribeJobs answer says of one job, reduced to what we keep."""
 
     job_id: str
-    status: JobStatus
+    status: JobStatus | None  # None: a status that this release does not know
     job_name: str = ""
     job_queue: str = ""
     job_definition: str = ""

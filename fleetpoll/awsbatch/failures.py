@@ -69,6 +69,8 @@ CREDENTIALS = (
 )
 HTTP_BAD_REQUEST, HTTP_TOO_MANY = 400, 429
 HTTP_DENIED = (401, 403)
+RETRY_AFTER_MAX_S = 60.0
+"""The longest hint that is believed: one odd header must not stop a fleet for a day."""
 
 
 @contextmanager
@@ -113,5 +115,5 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
         except ValueError:
             continue
         if 0 < hint < math.inf:
-            return hint
+            return min(hint, RETRY_AFTER_MAX_S)
     return 0.0

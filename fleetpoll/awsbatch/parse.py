@@ -7,7 +7,7 @@ decodes those in half a millisecond. Only `jobId` and `status` are certain, ever
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -60,7 +60,7 @@ class _Bare(msgspec.Struct):
     """The certain part of a job: what is left to go by when another part has a form that nobody knows."""
 
     job_id: str = msgspec.field(name="jobId")
-    status: str
+    status: Any = None
 
 
 class _Answer(msgspec.Struct):
@@ -87,7 +87,7 @@ def descriptions(body: bytes) -> dict[str, Description]:
         jobs = _answer(body).jobs
     except _UNREADABLE:
         jobs = list(_one_by_one(body))
-    return {job.job_id: _description(job) for job in jobs if job.status in AWS_STATUSES}
+    return {job.job_id: _description(job) for job in jobs}
 
 
 def _one_by_one(body: bytes) -> Iterator[_Job]:
@@ -102,7 +102,7 @@ def _one_by_one(body: bytes) -> Iterator[_Job]:
 
 
 def _as_far_as_known(raw: msgspec.Raw) -> _Job | None:
-    """All of a job, else its certain part; None when it has not even that, which is as good as a status we do not know."""
+    """All of a job, else what is left of its certain part; None when it has not even an id."""
     try:
         return _job(raw)
     except _UNREADABLE:
@@ -111,11 +111,11 @@ def _as_far_as_known(raw: msgspec.Raw) -> _Job | None:
         bare = _bare(raw)
     except _UNREADABLE:
         return None
-    return _Job(job_id=bare.job_id, status=bare.status)
+    return _Job(job_id=bare.job_id, status=bare.status if isinstance(bare.status, str) else "")
 
 
 def _description(job: _Job) -> Description:
-    status = JobStatus(job.status)
+    status = JobStatus(job.status) if job.status in AWS_STATUSES else None
     attempts = job.attempts or job.eks_attempts or []
     last = attempts[-1] if attempts else _Attempt()
     now, then = job.container or _Container(), last.main() or _Container()

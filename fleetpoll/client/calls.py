@@ -12,7 +12,7 @@ from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.errors import Throttled, TokenRefused
 from fleetpoll.jobs import Description
-from fleetpoll.state.bucket import FleetBucket, FleetLimiter
+from fleetpoll.state.bucket import FleetBucket, FleetLimiter, passed_stamp_us
 from fleetpoll.state.rooms import CANCEL, DESCRIBE, LIST, OPERATIONS, SUBMIT, TERMINATE
 
 TRIES = 5
@@ -69,7 +69,7 @@ class Calls:
             try:
                 return call()
             except Throttled as throttle:
-                bucket.penalize(bucket.passed_stamp_us, throttle.retry_after_s)
+                bucket.penalize(passed_stamp_us(), throttle.retry_after_s)
                 if not tries_left:
                     raise
         raise AssertionError("unreachable")

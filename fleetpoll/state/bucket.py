@@ -37,6 +37,7 @@ PAUSED_RECHECK_S = 0.5
 """How often a caller that waits for the end of a pause asks again."""
 
 _patience_s: ContextVar[float] = ContextVar("patience_s", default=HORIZON_S)
+_passed_us: ContextVar[int] = ContextVar("passed_us", default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,6 @@ class FleetBucket(AbstractBucket):
         self._bookings: weakref.WeakKeyDictionary[RateItem, _Booking] = weakref.WeakKeyDictionary()
         self._abandoned: deque[int] = deque()
         self._waits_ms: weakref.WeakKeyDictionary[RateItem, int] = weakref.WeakKeyDictionary()
-        self.passed_stamp_us = 0  # the booking that a Limiter passed last, for `penalize`
         self.rates = [Rate(max(1, math.ceil(allowance.rate)), 1000)]
 
     def reserve(self, max_wait_s: float, n: int = 1, *, now_us: int | None = None) -> Permit | Refused:
@@ -185,7 +185,7 @@ class FleetBucket(AbstractBucket):
         if wait_ms > 0:
             return self._record(item, Decision(self.rates[0], wait_ms))
         booking.redeemed = True
-        self.passed_stamp_us = booking.stamp_us
+        _passed_us.set(booking.stamp_us)
         return self._record(item, Decision())
 
     def _book(self, item: RateItem) -> _Booking | None:
@@ -273,3 +273,8 @@ class FleetLimiter(Limiter):
             return await super().try_acquire_async(name, weight, blocking, timeout)
         finally:
             _patience_s.reset(token)
+
+
+def passed_stamp_us() -> int:
+    """The booking that a Limiter passed last in this thread or task: what `penalize` wants to hear of a throttled call."""
+    return _passed_us.get()

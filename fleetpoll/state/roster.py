@@ -43,6 +43,9 @@ class OrderKind(StrEnum):
     STOP = "stop"  # drain, and leave; holds for workers that had started by then
 
 
+ORDER_KINDS = frozenset(OrderKind)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """An order to all workers, given at `given_ms` (Redis TIME)."""
@@ -104,6 +107,6 @@ class Roster:
 
 
 def parse_order(text: str) -> Order | None:
-    """An order from its stored form, 'KIND MS'; None for ''."""
+    """An order from its stored form, 'KIND MS'; None for '' and for what only a newer release understands."""
     kind, _, given = text.partition(" ")
-    return Order(OrderKind(kind), int(given)) if kind else None
+    return Order(OrderKind(kind), int(given)) if kind in ORDER_KINDS else None

@@ -51,6 +51,22 @@ def test_a_retry_goes_back_from_running_to_runnable() -> None:
     assert (outcome.record.status, outcome.record.attempt, outcome.record.exit_code) == (JobStatus.RUNNABLE, 1, 137)
 
 
+def test_a_status_that_nobody_knows_changes_nothing() -> None:
+    """A word that AWS learns after us makes no transition, and no absence: the job is there."""
+    strange = Description(job_id="id", status=None)
+    absent = msgspec.structs.replace(RUNNING, absences=2)
+
+    assert compare(RUNNING, strange, NOW, PATIENCE) == Unchanged(RUNNING, None)
+    assert compare(absent, strange, NOW, PATIENCE) == Unchanged(absent, RUNNING)
+
+
+def test_an_answer_without_attempts_takes_none_back() -> None:
+    """A job read without its details keeps the attempt that was known, so that the next good answer is no transition."""
+    second = msgspec.structs.replace(RUNNING, attempt=2)
+
+    assert compare(second, described(second, attempt=1), NOW, PATIENCE) == Unchanged(second, None)
+
+
 def test_a_new_attempt_in_the_same_status_is_a_transition() -> None:
     """Between two looks a job may fail, wait and run again: the attempt tells."""
     outcome = compare(RUNNING, described(RUNNING, attempt=2), NOW, PATIENCE)

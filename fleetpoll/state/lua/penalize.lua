@@ -19,7 +19,9 @@ elseif h[3] then
   granted = math.min(rate, tonumber(h[3]) + rate * math.max(0, now - h[4]) / 1e6 / tonumber(ARGV[6]))
 end
 redis.call('HINCRBY', KEYS[1], 'x', 1)
-if tonumber(ARGV[4]) <= (tonumber(h[5]) or 0) then return {0, math.floor(granted * 1e6 + 0.5)} end
+local last = tonumber(h[5]) or 0
+if last > now then last = 0 end -- the server's clock was set back: the stamp says nothing any more
+if tonumber(ARGV[4]) <= last then return {0, math.floor(granted * 1e6 + 0.5)} end
 local passed = math.max(0, now - (tonumber(h[2]) or now))
 local tokens = (tonumber(h[1]) or 0) + passed * granted / 1e6
 local stamp = string.format('%.0f', now)

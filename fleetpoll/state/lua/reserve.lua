@@ -32,5 +32,5 @@ local left = math.min(burst, tokens + passed * granted / 1e6 + tonumber(ARGV[7])
 local wait = math.max(0, math.ceil(-left / granted * 1e6))
 if wait > tonumber(ARGV[5]) then return {0, wait, stamp, micro} end
 redis.call('HSET', KEYS[1], 't', string.format('%.6f', left), 'u', stamp)
-redis.call('HINCRBY', KEYS[1], 'c', want)
+redis.call('HINCRBY', KEYS[1], 'c', want - tonumber(ARGV[7]))
 return {1, wait, stamp, micro}
