@@ -5,14 +5,15 @@ A fleet knows what no task can know, the number of live jobs J and the rate R th
 sweep over all of them takes, and bends that curve to what the allowance affords:
 
     sweep   = J / (100 · R)
-    floor   = 0.5 · sweep
+    floor   = 0.5 · sweep   for a job that may end next, 0.9 · sweep for one that waits to be started
     ceiling = max(freshness, floor)
     delay   = min( max( U(base/3, base), floor ),  ceiling · U(0.8, 1.2) )
 
 The ceiling keeps old jobs from being forgotten while the allowance lies unused. The floor keeps young jobs from taking
-the looks of the others when it does not: an even sweep notices completions soonest, J/(200·R) on average, and each early
-look at a job that has just moved is taken from one that may have ended. Half a sweep, because the schedule must stay
-overdue for calls to be full, and orders what is overdue by its due time.
+the looks of the others when it does not: each early look at a job that has just moved is taken from one that may have ended,
+and an even sweep notices completions after J/(200·R) on average. A job that waits to be started cannot have ended, so it
+is looked at less often than one that runs. Both floors are less than a sweep, because the schedule must stay overdue for
+calls to be full, and orders what is overdue by its due time.
 
 The number of tries is not stored, it is read off the age: how many looks the hook's curve, left alone, would have
 made since the job's last transition. So the curve starts over at each transition, a look that changes nothing writes
@@ -25,10 +26,12 @@ from dataclasses import dataclass
 from random import Random
 
 from fleetpoll.backoff import exponential_delay
+from fleetpoll.jobs import JobStatus
 
 IDS_PER_CALL = 100
-SHARE = 0.5
-"""How much of a sweep the floor is: below 1, so that a fleet whose allowance is the bottleneck is always overdue."""
+SHARE, SHARE_WAITING = 0.5, 0.9
+"""How much of a sweep the floors are: below 1, so that a fleet whose allowance is the bottleneck is always overdue."""
+WAITING = frozenset({JobStatus.UNSEEN, JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE})
 JITTER = (0.8, 1.2)
 PATIENCE = 0.1
 """How much of `freshness` a job that is due may wait for others, so that a call carries more ids."""
@@ -47,20 +50,18 @@ class Cadence:
         """How long the allowance needs to look once at every live job: J / (100 · R)."""
         return self.live / (IDS_PER_CALL * self.granted)
 
-    @property
-    def floor_s(self) -> float:
+    def floor_s(self, status: JobStatus) -> float:
         """The shortest delay that is worth planning: what the allowance affords."""
-        return SHARE * self.sweep_s
+        return (SHARE_WAITING if status in WAITING else SHARE) * self.sweep_s
 
-    @property
-    def ceiling_s(self) -> float:
+    def ceiling_s(self, status: JobStatus) -> float:
         """The longest delay that is worth planning: what is fresh enough, or what the allowance affords."""
-        return max(self.freshness_s, self.floor_s)
+        return max(self.freshness_s, self.floor_s(status))
 
-    def delay_s(self, age_s: float, rng: Random) -> float:
-        """How long to wait before the next look at a job that made its last transition `age_s` ago."""
-        wanted_s = max(exponential_delay(tries_at(age_s), rng), self.floor_s)
-        return min(wanted_s, self.ceiling_s * rng.uniform(*JITTER))
+    def delay_s(self, status: JobStatus, age_s: float, rng: Random) -> float:
+        """How long to wait before the next look at a job that has been in `status` for `age_s`, as far as was seen."""
+        wanted_s = max(exponential_delay(tries_at(age_s), rng), self.floor_s(status))
+        return min(wanted_s, self.ceiling_s(status) * rng.uniform(*JITTER))
 
 
 def tries_at(age_s: float) -> float:

@@ -135,9 +135,10 @@ class Cycle:
 def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: Random) -> Look:
     """One job's settlement: what to record, what to publish, when to look again."""
     if isinstance(outcome, Moved):
-        delay_s = None if outcome.record.status.terminal else cadence.delay_s(0.0, rng)
+        status = outcome.record.status
+        delay_s = None if status.terminal else cadence.delay_s(status, 0.0, rng)
         return Look(job_id, delay_s, outcome.record, Transition.between(job_id, outcome.known, outcome.record))
-    return Look(job_id, cadence.delay_s(_age_s(outcome, now_ms), rng), outcome.record)
+    return Look(job_id, cadence.delay_s(outcome.known.status, _age_s(outcome, now_ms), rng), outcome.record)
 
 
 def _age_s(outcome: Missing | Outcome, now_ms: int) -> float:

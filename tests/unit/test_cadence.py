@@ -11,7 +11,9 @@ import pytest
 
 from fleetpoll.backoff import base_delay
 from fleetpoll.cadence import IDS_PER_CALL, JITTER, PATIENCE, SHARE, Cadence, tries_at
+from fleetpoll.jobs import JobStatus
 
+RUNNING = JobStatus.RUNNING
 AGES = [0.001, 0.1, 1, 3, 10, 60, 300, 1_000, 3_600, 10_000, 86_400, 604_800]
 REGIMES = [
     pytest.param(Cadence(5.0, 100, 10.0), id="idle allowance"),
@@ -45,14 +47,16 @@ def test_the_curve_starts_over_at_a_transition() -> None:
 
 @pytest.mark.parametrize("cadence", REGIMES)
 @pytest.mark.parametrize("age_s", [0.0, *AGES])
-def test_a_delay_keeps_to_its_bounds(cadence: Cadence, age_s: float) -> None:
+@pytest.mark.parametrize("status", [JobStatus.RUNNABLE, JobStatus.RUNNING])
+def test_a_delay_keeps_to_its_bounds(cadence: Cadence, age_s: float, status: JobStatus) -> None:
     """It is the curve's, between floor and ceiling, and the ceiling wears off by its jitter."""
     rng = Random(2)
     base_s = base_delay(tries_at(age_s))
-    lowest = min(max(base_s / 3, cadence.floor_s), cadence.ceiling_s * JITTER[0])
-    highest = min(max(base_s, cadence.floor_s), cadence.ceiling_s * JITTER[1])
+    floor_s, ceiling_s = cadence.floor_s(status), cadence.ceiling_s(status)
+    lowest = min(max(base_s / 3, floor_s), ceiling_s * JITTER[0])
+    highest = min(max(base_s, floor_s), ceiling_s * JITTER[1])
 
-    delays = [cadence.delay_s(age_s, rng) for _ in range(500)]
+    delays = [cadence.delay_s(status, age_s, rng) for _ in range(500)]
 
     assert lowest - 1e-9 <= min(delays)
     assert max(delays) <= highest + 1e-9
@@ -62,31 +66,41 @@ def test_an_idle_allowance_follows_the_curve_until_it_is_fresh_enough() -> None:
     """With few jobs a young one is looked at as the hook would, an old one about as often as freshness asks."""
     cadence, rng = Cadence(5.0, 100, 10.0), Random(3)
 
-    assert (cadence.sweep_s, cadence.floor_s, cadence.ceiling_s) == (0.1, 0.05, 5.0)
-    assert all(1 / 3 <= cadence.delay_s(0.0, rng) <= 1.0 for _ in range(200))
-    assert all(4.0 <= cadence.delay_s(86_400.0, rng) <= 6.0 for _ in range(200))
+    assert (cadence.sweep_s, cadence.floor_s(RUNNING), cadence.ceiling_s(RUNNING)) == (0.1, 0.05, 5.0)
+    assert all(1 / 3 <= cadence.delay_s(RUNNING, 0.0, rng) <= 1.0 for _ in range(200))
+    assert all(4.0 <= cadence.delay_s(RUNNING, 86_400.0, rng) <= 6.0 for _ in range(200))
 
 
-def test_where_the_allowance_is_the_bottleneck_all_jobs_are_alike() -> None:
+def test_where_the_allowance_is_the_bottleneck_young_and_old_are_alike() -> None:
     """Floor and ceiling are the same half sweep: a young job does not take the looks of an old one."""
     cadence, rng = Cadence(5.0, 100_000, 10.0), Random(4)
 
-    assert (cadence.sweep_s, cadence.floor_s, cadence.ceiling_s) == (100.0, 50.0, 50.0)
-    assert all(40.0 <= cadence.delay_s(0.0, rng) <= 50.0 for _ in range(200))
-    assert all(40.0 <= cadence.delay_s(86_400.0, rng) <= 60.0 for _ in range(200))
+    assert (cadence.sweep_s, cadence.floor_s(RUNNING), cadence.ceiling_s(RUNNING)) == (100.0, 50.0, 50.0)
+    assert all(40.0 <= cadence.delay_s(RUNNING, 0.0, rng) <= 50.0 for _ in range(200))
+    assert all(40.0 <= cadence.delay_s(RUNNING, 86_400.0, rng) <= 60.0 for _ in range(200))
+
+
+def test_a_job_that_waits_to_be_started_does_not_take_the_looks_of_one_that_may_end() -> None:
+    """Where calls are scarce it is looked at about once a sweep; where they are not, like any other."""
+    scarce, ample = Cadence(5.0, 100_000, 10.0), Cadence(5.0, 100, 10.0)
+    waiting = [JobStatus.UNSEEN, JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE]
+
+    assert {scarce.floor_s(status) for status in waiting} == {90.0}
+    assert {scarce.floor_s(status) for status in (JobStatus.STARTING, RUNNING)} == {50.0}
+    assert {ample.ceiling_s(status) for status in (*waiting, RUNNING)} == {5.0}
 
 
 def test_a_longer_freshness_saves_calls() -> None:
     """The ceiling is what is fresh enough, as long as the allowance affords more than that."""
-    assert Cadence(60.0, 10_000, 10.0).ceiling_s == 60.0
-    assert Cadence(0.5, 10_000, 10.0).ceiling_s == SHARE * 10.0
+    assert Cadence(60.0, 10_000, 10.0).ceiling_s(RUNNING) == 60.0
+    assert Cadence(0.5, 10_000, 10.0).ceiling_s(RUNNING) == SHARE * 10.0
 
 
 @pytest.mark.parametrize("age_s", [0.0, 5.0, 3_600.0])
 def test_more_jobs_or_fewer_calls_never_shorten_a_delay(age_s: float) -> None:
     """With the same draw, a delay grows with the jobs and with what one call costs."""
-    by_jobs = [Cadence(5.0, live, 10.0).delay_s(age_s, Random(5)) for live in (1, 100, 5_000, 20_000, 1_000_000)]
-    by_rate = [Cadence(5.0, 10_000, rate).delay_s(age_s, Random(5)) for rate in (100.0, 20.0, 5.0, 1.0, 0.5)]
+    by_jobs = [Cadence(5.0, live, 10.0).delay_s(RUNNING, age_s, Random(5)) for live in (1, 100, 5_000, 20_000, 1_000_000)]
+    by_rate = [Cadence(5.0, 10_000, rate).delay_s(RUNNING, age_s, Random(5)) for rate in (100.0, 20.0, 5.0, 1.0, 0.5)]
 
     assert by_jobs == sorted(by_jobs)
     assert by_rate == sorted(by_rate)
@@ -109,7 +123,7 @@ class VirtualFleet:
         self.jobs = [self.born(-self.rng.uniform(0, lives_s[0])) for _ in range(live)]
         self.seen_at = [0.0] * live  # when the last transition was seen
         self.running = [False] * live
-        self.due = [(self.rng.uniform(0, self.cadence.ceiling_s), number) for number in range(live)]
+        self.due = [(self.rng.uniform(0, self.cadence.ceiling_s(RUNNING)), number) for number in range(live)]
         heapq.heapify(self.due)
 
     def born(self, now: float) -> Job:
@@ -125,7 +139,8 @@ class VirtualFleet:
             self.jobs[number], self.seen_at[number], self.running[number] = self.born(now), now, False
         elif now >= job.runs_at and not self.running[number]:
             self.seen_at[number], self.running[number] = now, True
-        return self.cadence.delay_s(now - self.seen_at[number], self.rng)
+        status = RUNNING if self.running[number] else JobStatus.RUNNABLE
+        return self.cadence.delay_s(status, now - self.seen_at[number], self.rng)
 
     def run(self, until_s: float) -> None:
         """Call as soon as a token is there and the oldest job has waited for company long enough."""
