@@ -15,7 +15,7 @@ from typing import Any
 
 from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import Settings
-from fleetpoll.state.bucket import FleetLimiter
+from fleetpoll.state.limiter import FleetLimiter
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 
 PROCESSES, RATE, SECONDS = 16, 50.0, 12.0

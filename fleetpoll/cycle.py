@@ -20,13 +20,12 @@ from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
 from fleetpoll.jobs import Description, JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
-from fleetpoll.state.bucket import FleetBucket, Permit, Reason
+from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket, Permit, Reason
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease, Look, Nothing
 
 RELEASED_AFTER_S = (1.0, 3.0)
 """When the jobs of a failed call are due again: soon, and not all at once."""
-PAUSED_RECHECK_S = 0.5
 
 Wait = Callable[[float], bool]
 """Waits so many seconds; False when it was cut short because the worker is to stop."""
@@ -119,7 +118,9 @@ class Cycle:
     def _rejected(self, lease: Lease, job_id: str, refusal: BadRequest) -> Look:
         known = lease.jobs[job_id]
         now_ms = lease.now_ms(self._mono())
-        record = msgspec.structs.replace(known, status=JobStatus.REJECTED, status_reason=str(refusal), changed_ms=now_ms)
+        record = msgspec.structs.replace(
+            known, status=JobStatus.REJECTED, status_reason=str(refusal), reason="", changed_ms=now_ms
+        )
         return Look(job_id, None, record, Transition.between(job_id, known, record))
 
     def _settle(self, lease: Lease, looks: list[Look], done: Pass, *, asked: int) -> None:

@@ -73,5 +73,7 @@ def _missing(known: Snapshot, now_ms: int, patience: Patience) -> Outcome:
     if absences < patience.checks:
         return Missing(known, msgspec.structs.replace(known, absences=absences))
     reason = f"AWS Batch left this job out of {absences} answers in a row"
-    lost = msgspec.structs.replace(known, status=JobStatus.LOST, status_reason=reason, absences=absences, changed_ms=now_ms)
+    lost = msgspec.structs.replace(
+        known, status=JobStatus.LOST, status_reason=reason, reason="", absences=absences, changed_ms=now_ms
+    )
     return Moved(known, lost)

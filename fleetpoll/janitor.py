@@ -6,8 +6,8 @@ from fleetpoll.settings import Settings
 from fleetpoll.state.rooms import Rooms
 
 STEP = 500
-SILENT_BEATS = 12
-"""A worker that missed this many beats is forgotten; long before, it counts as silent."""
+FORGOTTEN_BEATS = 12
+"""A worker that missed this many of its own beats is forgotten; long before, it counts as silent."""
 
 
 class Janitor:
@@ -19,8 +19,8 @@ class Janitor:
     def sweep(self) -> tuple[int, int]:
         """One bounded step. Returns how many jobs and how many workers were forgotten."""
         keys = self._rooms.keys
-        kept_ms, silent_ms = round(self._settings.finished_kept * 1000), round(self._settings.beat * SILENT_BEATS * 1000)
+        kept_ms = round(self._settings.finished_kept * 1000)
         jobs, workers = self._rooms.scripts.run(
-            "sweep", (keys.ledger, keys.finished, keys.counts, keys.roster), ("", kept_ms, STEP, silent_ms)
+            "sweep", (keys.ledger, keys.finished, keys.counts, keys.roster), ("", kept_ms, STEP, FORGOTTEN_BEATS)
         )
         return int(jobs), int(workers)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-JOB_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(:[0-9]{1,5}|#[0-9]{1,4})?")
+JOB_ID = re.compile(r"(?P<uuid>[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})((?P<mark>[:#])(?P<part>[0-9]{1,5}))?")
 
 
 class JobStatus(StrEnum):
@@ -27,6 +27,13 @@ class JobStatus(StrEnum):
     UNSEEN = "UNSEEN"  # tracked, not yet described by AWS
     LOST = "LOST"  # AWS does not know it; given up
     REJECTED = "REJECTED"  # AWS refuses the very question
+    UNKNOWN = "UNKNOWN"  # a word of another release of ours
+
+    @classmethod
+    def _missing_(cls, value: object) -> JobStatus:
+        """Two releases read each other's records: a word that this one does not know must not stop it."""
+        del value
+        return cls.UNKNOWN
 
     @property
     def terminal(self) -> bool:
@@ -164,6 +171,10 @@ def seconds(epoch_ms: int) -> float | None:
     return epoch_ms / 1000 if epoch_ms else None
 
 
-def is_job_id(text: str) -> bool:
-    """Whether `text` has the form of a job id: a UUID, `UUID:index` (array child) or `UUID#node` (multi-node)."""
-    return JOB_ID.fullmatch(text) is not None
+def as_job_id(text: str) -> str | None:
+    """A job id in AWS's own spelling: a UUID, `UUID:index` (array child) or `UUID#node` (multi-node); None if it is none."""
+    found = JOB_ID.fullmatch(text)
+    if found is None:
+        return None
+    uuid, mark, part = found["uuid"].lower(), found["mark"], found["part"]
+    return f"{uuid}{mark}{int(part)}" if mark else uuid

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,9 @@ from fleetpoll.errors import SettingsError
 
 PREFIX = "FLEETPOLL_"
 NOT_SETTINGS = frozenset({"FLEETPOLL_CONFIG"})
+
+SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
+"""What Kubernetes puts into the environment of every container beside a Service named fleetpoll-something."""
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -42,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     read_timeout: Positive = 20.0
 
     rate: Positive = 10.0  # DescribeJobs calls per second, the hard ceiling of the whole fleet
-    rate_min: Positive = 0.5  # a throttled fleet never goes slower than this
+    rate_min: Positive | None = None  # a throttled fleet never goes slower than this; none: min(0.5, rate)
     burst: Annotated[float, Meta(ge=1)] | None = None  # tokens that may pile up; none: max(1, rate / 4)
     submit_rate: Positive = 25.0  # SubmitJob calls per second; AWS states 50 per account and Region
     terminate_rate: Positive = 10.0
@@ -68,7 +72,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense beside each other."""
+        """Refuse values that make no sense, alone or beside each other."""
+        for field in FIELDS:
+            accepted("Settings", field, getattr(self, field.name), strict=True)
         call_s = self.token_wait + self.connect_timeout + self.read_timeout + self.margin
         if self.visibility <= call_s:
             raise SettingsError(
@@ -76,7 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f" + margin ({call_s:g} s): a lease that ends during its own call makes a second call for the same"
                 f" jobs. Raise visibility or lower token_wait."
             )
-        if self.rate_min > self.rate:
+        if self.rate_min is not None and self.rate_min > self.rate:
             raise SettingsError(f"rate_min ({self.rate_min:g}) is above rate ({self.rate:g}): lower it.")
         if self.stuck_after <= self.read_timeout + self.connect_timeout:
             raise SettingsError(
@@ -85,17 +91,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
 
     @property
-    def burst_tokens(self) -> float:
-        """The depth of the DescribeJobs bucket: `burst`, or what `default_burst` makes of `rate`."""
-        return self.burst if self.burst is not None else default_burst(self.rate)
+    def floor_rate(self) -> float:
+        """The rate below which throttles do not push the fleet: `rate_min`, or min(0.5, rate)."""
+        return min(0.5, self.rate) if self.rate_min is None else self.rate_min
 
 
-def default_burst(rate: float) -> float:
-    """Tokens that may pile up: max(1, rate / 4), a quarter of a second of the rate, far below AWS's own burst."""
-    return max(1.0, rate / 4)
-
-
-NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
+FIELDS = msgspec.structs.fields(Settings)
+NAMES = tuple(field.name for field in FIELDS)
 
 
 def load(
@@ -123,13 +125,17 @@ def _checked(source: str, name: str, value: Any) -> Any:
     """The value as the field's own type, from text if need be."""
     if name not in NAMES:
         raise SettingsError(f"{source}: there is no setting {name!r}{did_you_mean(name, NAMES)}")
-    kind = next(field.type for field in msgspec.structs.fields(Settings) if field.name == name)
+    return accepted(source, FIELDS[NAMES.index(name)], value, strict=False)
+
+
+def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, strict: bool) -> Any:
+    """The value as the field's type, read from text unless `strict`. Raises SettingsError."""
     try:
-        converted = msgspec.convert(value, kind, strict=False)
+        converted = msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{source}: {name} = {value!r} will not do: {error}.") from None
+        raise SettingsError(f"{source}: {field.name} = {value!r} will not do: {error}.") from None
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise SettingsError(f"{source}: {name} = {value!r} will not do: give a finite number.")
+        raise SettingsError(f"{source}: {field.name} = {value!r} will not do: give a finite number.")
     return converted
 
 
@@ -145,7 +151,9 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
     values = {}
     for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS or SERVICE_LINK.search(variable):
+            continue
+        if not value:  # compose and systemd write X= for a variable that is not set
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in NAMES:

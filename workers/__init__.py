@@ -10,5 +10,6 @@ is decided here.
 | SIGTERM or SIGINT            | drain: pollers finish the call under way or give the lease back, then leave    |
 | the same again               | stop: what is not done within a moment is killed; leases end by themselves     |
 
-Exit codes of a poller: 0 left as told, 1 failed while running, 2 the settings will not do.
+Exit codes of a poller: 0 drained, 10 left by an order to the fleet, 2 the settings will not do; else it failed. One that
+was neither told by its supervisor nor by an order is replaced, whatever its code.
 """

@@ -20,7 +20,8 @@ from fleetpoll.cadence import PATIENCE
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.cycle import Cycle, Pass
 from fleetpoll.errors import AccessDenied, SettingsError, StateError, Throttled
-from fleetpoll.janitor import Janitor
+from fleetpoll.janitor import STEP, Janitor
+from fleetpoll.jobs import JobStatus
 from fleetpoll.logs import configure
 from fleetpoll.settings import Settings
 from fleetpoll.state.doorbell import SLICE_S, Ring
@@ -28,13 +29,17 @@ from fleetpoll.state.rooms import Rooms, open_rooms
 from fleetpoll.state.roster import Facts, Order, OrderKind
 from workers.stopping import Stopping
 
-EXIT_LEFT, EXIT_SETTINGS = 0, 2
+EXIT_LEFT, EXIT_SETTINGS, EXIT_ORDERED = 0, 2, 10
+ERRORS_MAX = 5
+"""Errors of our own making in a row that a poller survives; then the supervisor sees to it."""
 IDLE_S = 30.0
 """The longest that an idle poller trusts in being woken."""
 RETRY_S = (0.5, 15.0)
-"""The first and the longest pause after failures in a row; it doubles in between. Redis back means work within 5 s."""
+"""The first and the longest pause after failures of AWS in a row; it doubles in between."""
 REDIS_RETRY_S = (0.25, 2.0)
-SWEEP_S = 60.0
+"""The same for Redis: when it is back, work goes on within 5 s."""
+SWEEP_S, SWEEP_MORE_S = 60.0, 1.0
+"""Between two sweeps: usually, and when the last one left work."""
 
 VERSION = version("fleetpoll")
 
@@ -74,6 +79,8 @@ class Poller:
         self._next_beat = self._next_sweep = 0.0
         self._aws = Setback(*RETRY_S)
         self._redis = Setback(*REDIS_RETRY_S)
+        self._bugs = Setback(*REDIS_RETRY_S)
+        self._trouble = ""
 
     def run(self) -> None:
         """Work until told to leave."""
@@ -83,7 +90,13 @@ class Poller:
                 self._turn()
             except StateError as error:
                 self._pause_for_redis(error)
+            except Exception:
+                log.exception("this should not be, the lease is left to its end")
+                if self._bugs.failures >= ERRORS_MAX:
+                    raise
+                self._rest(self._bugs.pause_s(self._rng))
             else:
+                self._bugs.failures = 0
                 if self._redis.failures:
                     log.info("redis is back", failures=self._redis.failures)
                     self._redis.failures = 0
@@ -115,37 +128,45 @@ class Poller:
     def _setback_s(self, done: Pass) -> float:
         """How long to stay away after a pass that brought no answer. A throttle is the bucket's affair, not ours."""
         if done.failure is None or isinstance(done.failure, Throttled):
-            if done.kept:
-                self._aws.failures = 0
             return done.wait_s or 0.0
         return self._aws.pause_s(self._rng)
 
     def _report(self, done: Pass) -> None:
-        """Log changes, not ticks: a run of equal failures is one line at its start."""
+        """Log changes, not ticks: a run of equal failures is one line at its start and one at its end."""
         if done.lost:
             log.warning("lease was lost before it was settled", jobs=done.lost)
         if isinstance(done.failure, Throttled):
             log.info("throttled by AWS, the fleet slows down", answer=str(done.failure))
-        elif done.failure is not None and not self._aws.failures:
-            hint = " (check credentials and policy)" if isinstance(done.failure, AccessDenied) else ""
-            log.error("describe failed, retrying", error=str(done.failure) + hint, kind=type(done.failure).__name__)
+        elif done.failure is not None:
+            kind = f"{type(done.failure).__name__} {done.failure.code}"
+            if kind != self._trouble:
+                hint = " (check credentials and policy)" if isinstance(done.failure, AccessDenied) else ""
+                log.error("describe failed, retrying", error=str(done.failure) + hint, kind=kind)
+            self._trouble = kind
+        elif done.kept and self._trouble:
+            log.info("describe works again", failures=self._aws.failures)
+            self._trouble, self._aws.failures = "", 0
         for transition in done.moved:
+            if transition.after is JobStatus.REJECTED:
+                log.warning("AWS refuses to describe a job", job=transition.job_id, reason=transition.reason)
             log.debug("transition", job=transition.job_id, before=str(transition.before), after=str(transition.after))
 
     def _keep_house(self, *, at_once: bool = False) -> None:
         """Beat and sweep, each in its time."""
         now = self._mono()
         if at_once or now >= self._next_beat:
+            self._started_ms = self._started_ms or self._rooms.roster.now_ms()
             facts = Facts(self._host, self._pid, self._started_ms, self._settings.beat, self._calls, VERSION)
-            redis_ms, order = self._rooms.roster.beat(self.worker_id, facts)
-            self._started_ms = self._started_ms or redis_ms
+            _, order = self._rooms.roster.beat(self.worker_id, facts)
             self._obey(order)
             self._next_beat = now + self._settings.beat
         if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_S * self._rng.uniform(0.5, 1.5)  # first: a sweep that fails must not end work
             jobs, silent = self._janitor.sweep()
             if jobs or silent:
                 log.info("swept", jobs=jobs, silent_workers=silent)
-            self._next_sweep = now + SWEEP_S * self._rng.uniform(0.5, 1.5)
+            if jobs >= STEP:
+                self._next_sweep = now + SWEEP_MORE_S
 
     def _obey(self, order: Order | None) -> None:
         order = order if order is not None and order.holds_for(self._started_ms) else None
@@ -179,7 +200,7 @@ class Poller:
     def _pause_for_redis(self, error: StateError) -> None:
         if not self._redis.failures:
             log.error("redis failed, no calls until it is back", error=str(error))
-        self._rooms.doorbell.close()
+        self._rooms.drop_connections()  # a demoted primary answers for ever on the old ones
         self._next_beat = 0.0
         self._rest(self._redis.pause_s(self._rng))
 
@@ -210,10 +231,10 @@ def main(settings: Settings, url: str, stamp: c_double) -> None:
         stamp.value = system_mono()
 
     try:
-        poller = Poller(open_rooms(url, settings), BatchApi(settings), settings, stopping, alive)
+        poller = Poller(open_rooms(url, settings, worker=True), BatchApi(settings), settings, stopping, alive)
     except SettingsError as error:
         log.critical("the settings will not do", error=str(error))
         raise SystemExit(EXIT_SETTINGS) from None
     log.info("poller started", worker=poller.worker_id)
     poller.run()
-    raise SystemExit(EXIT_LEFT)
+    raise SystemExit(EXIT_LEFT if stopping.drain else EXIT_ORDERED)

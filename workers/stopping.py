@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from types import FrameType
@@ -12,7 +13,8 @@ class Stopping:
 
     def __init__(self) -> None:
         self.signals = 0
-        self._parent = os.getppid()
+        supervisor = multiprocessing.parent_process()  # as it was at our birth, even if it has died since
+        self._supervisor = None if supervisor is None else supervisor.pid
 
     def on(self, *signals: signal.Signals) -> None:
         """Let these signals set the flags."""
@@ -26,7 +28,7 @@ class Stopping:
     @property
     def drain(self) -> bool:
         """Whether to finish and leave: told so, or orphaned (a poller without its supervisor is nobody's)."""
-        return self.signals > 0 or os.getppid() != self._parent
+        return self.signals > 0 or self._supervisor not in (None, os.getppid())
 
     @property
     def now(self) -> bool:

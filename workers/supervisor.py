@@ -27,6 +27,8 @@ from workers.stopping import Stopping
 TICK_S = 0.5
 RESTART_S = (0.5, 30.0)
 """The first and the longest pause before a poller is replaced; doubles while replacements keep dying."""
+ASLEEP_S = 3.0
+"""Between two looks of our own at the pollers: longer than this, and we did not run either."""
 HEALTHY_S = 60.0
 """A poller that lived this long starts its slot's pauses over."""
 BOOT_S = 30.0
@@ -70,6 +72,7 @@ class Supervisor:
         self._boot_failures = 0
         self._ever_booted = False
         self._ready = False
+        self._last_look = system_mono()
         self._exit = 0
 
     def run(self) -> int:
@@ -97,12 +100,18 @@ class Supervisor:
             if slot.process is None and not slot.left and now >= slot.next_start:
                 slot.stamp.value, slot.since = 0.0, now
                 args = (self._settings, self._url, slot.stamp)
-                slot.process = self._context.Process(target=poller.main, args=args, name="fleetpoll-poller")
-                slot.process.start()
+                process = self._context.Process(target=poller.main, args=args, name="fleetpoll-poller")
+                try:
+                    process.start()
+                except OSError as error:  # no process or memory to be had; others may free some
+                    log.error("poller could not be started", error=str(error))  # noqa: TRY400 - the sentence is enough
+                    slot.next_start = now + RESTART_S[1]
+                else:
+                    slot.process = process
 
     def _pause(self) -> None:
         """Until a child dies, or for a tick."""
-        wait_for_any([slot.process.sentinel for slot in self._slots if slot.process], timeout=TICK_S)
+        wait_for_any([process.sentinel for process in self._living()], timeout=TICK_S)
 
     def _reap(self) -> None:
         """Note who died, why, and when the slot is filled again."""
@@ -114,7 +123,8 @@ class Supervisor:
         now = system_mono()
         pid = slot.process.pid if slot.process else None
         slot.process = None
-        if code == poller.EXIT_LEFT:
+        if code == poller.EXIT_ORDERED:
+            log.info("poller left by order", poller=pid)
             slot.left = True
             return
         if code == poller.EXIT_SETTINGS:
@@ -133,8 +143,18 @@ class Supervisor:
         log.warning("poller died, replacing it", poller=pid, exit_code=code, pause_s=round(pause_s, 2))
 
     def _replace_stuck(self) -> None:
-        """Kill pollers whose loop has stood still, so that the next reap replaces them."""
+        """Kill pollers whose loop has stood still, so that the next reap replaces them.
+
+        When we have stood still as well (a suspended machine, Ctrl-Z), they get the time to catch up.
+        """
         now = system_mono()
+        asleep, self._last_look = now - self._last_look > ASLEEP_S, now
+        if asleep:
+            for slot in self._slots:
+                slot.since = now
+                if slot.booted:
+                    slot.stamp.value = now
+            return
         for slot in self._slots:
             if slot.process is None:
                 continue

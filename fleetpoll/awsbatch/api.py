@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
 
 from fleetpoll.awsbatch.failures import named
 from fleetpoll.awsbatch.parse import descriptions
+from fleetpoll.errors import SettingsError
 
 if TYPE_CHECKING:
     from fleetpoll.jobs import Description
@@ -21,7 +23,10 @@ PARSED = "fleetpollDescriptions"
 
 
 class BatchApi:
-    """AWS Batch for one account and Region. Raises Throttled, AccessDenied, BadRequest or Unreachable."""
+    """AWS Batch for one account and Region.
+
+    Making one raises SettingsError; calls raise Throttled, AccessDenied, BadRequest or Unreachable, and nothing else.
+    """
 
     def __init__(self, settings: Settings) -> None:
         config = Config(
@@ -32,9 +37,17 @@ class BatchApi:
             tcp_keepalive=True,
             parameter_validation=False,
         )
-        with named():
+        try:
             session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
             self._client = session.client("batch", config=config, endpoint_url=settings.endpoint_url)
+        except NoRegionError:
+            raise SettingsError("No AWS Region: set `region`, FLEETPOLL_REGION or AWS_DEFAULT_REGION.") from None
+        except ProfileNotFound as error:
+            raise SettingsError(f"{error}: check `profile` and AWS_PROFILE.") from None
+        except (ValueError, BotoCoreError) as error:
+            raise SettingsError(
+                f"The settings of AWS will not do: {error}. Check endpoint_url, region and profile."
+            ) from None
         self._client.meta.events.register("before-parse.batch.DescribeJobs", _take_body)
 
     def describe(self, ids: Sequence[str]) -> dict[str, Description]:

@@ -16,14 +16,12 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     NoAuthTokenError,
     NoCredentialsError,
-    NoRegionError,
     PartialCredentialsError,
-    ProfileNotFound,
     SSOError,
     TokenRetrievalError,
 )
 
-from fleetpoll.errors import AccessDenied, AwsError, BadRequest, SettingsError, Throttled, Unreachable
+from fleetpoll.errors import AccessDenied, AwsError, BadRequest, FleetpollError, Throttled, Unreachable
 
 THROTTLES = frozenset(
     {
@@ -59,6 +57,8 @@ DENIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+REFUSALS = frozenset({"ClientException", "ValidationException", "SerializationException", "InvalidParameterException"})
+OPERATIONS = frozenset({"DescribeJobs", "SubmitJob", "TerminateJob", "CancelJob", "ListJobs"})
 CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -78,21 +78,28 @@ def named() -> Iterator[None]:
     """Turn botocore's errors into ours."""
     try:
         yield
+    except FleetpollError:
+        raise
     except ClientError as error:
+        if error.operation_name not in OPERATIONS:  # STS or SSO, asked on our behalf
+            raise AccessDenied(f"AWS credentials cannot be had: {error}", error_code(error.response)) from error
         raise of_response(error.response) from error
     except CREDENTIALS as error:
         raise AccessDenied(f"AWS credentials cannot be had: {error}", type(error).__name__) from error
-    except NoRegionError as error:
-        raise SettingsError("No AWS Region: set `region`, FLEETPOLL_REGION or AWS_DEFAULT_REGION.") from error
-    except ProfileNotFound as error:
-        raise SettingsError(f"{error}: check `profile` and AWS_PROFILE.") from error
     except BotoCoreError as error:
         raise Unreachable(f"AWS Batch gave no answer: {error}", type(error).__name__) from error
+    except Exception as error:  # what botocore's parsers make of a proxy's page has no common root
+        raise Unreachable(f"AWS Batch's answer could not be read: {error!r}", type(error).__name__) from error
+
+
+def error_code(response: Mapping[str, Any]) -> str:
+    """AWS's error code, '' where there is none."""
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def of_response(response: Mapping[str, Any]) -> AwsError:
     """The error that an answer of AWS's stands for."""
-    code = str(response.get("Error", {}).get("Code", ""))
+    code = error_code(response)
     words = str(response.get("Error", {}).get("Message", "")) or "no message"
     metadata = response.get("ResponseMetadata", {})
     http = int(metadata.get("HTTPStatusCode", 0))
@@ -101,9 +108,9 @@ def of_response(response: Mapping[str, Any]) -> AwsError:
         return Throttled(text, code, retry_after_s(metadata.get("HTTPHeaders", {})))
     if code in DENIALS or http in HTTP_DENIED:
         return AccessDenied(text, code)
-    if http == HTTP_BAD_REQUEST and not code.isdecimal():
+    if http == HTTP_BAD_REQUEST and code in REFUSALS:
         return BadRequest(text, code)
-    # A 5xx; or a redirect, a 404, a 400 without a code: the words of somebody who is not AWS Batch.
+    # A 5xx; or a redirect, a 404, a 400 with a code of somebody else's: not the words of AWS Batch.
     return Unreachable(text, code)
 
 

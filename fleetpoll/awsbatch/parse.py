@@ -6,6 +6,7 @@ decodes those in half a millisecond. Only `jobId` and `status` are certain, ever
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -92,13 +93,23 @@ def descriptions(body: bytes) -> dict[str, Description]:
 
 def _one_by_one(body: bytes) -> Iterator[_Job]:
     try:
-        raw_jobs = _raw_answer(body).jobs
+        raw_jobs = _raw_answer(_mended(body)).jobs
     except _UNREADABLE as error:
         raise Unreachable(f"AWS Batch answered with a body that is no list of jobs: {error}", "BadBody") from None
     for raw in raw_jobs:
         job = _as_far_as_known(raw)
         if job is not None:
             yield job
+
+
+def _mended(body: bytes) -> bytes:
+    """The body without half surrogates, which JSON can write and no text can hold; unchanged if it is not even JSON."""
+    if b"\\ud" not in body.lower():
+        return body
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
+    except ValueError:
+        return body
 
 
 def _as_far_as_known(raw: msgspec.Raw) -> _Job | None:

@@ -77,7 +77,6 @@ def staged(script: Script, redis_server: str | None) -> Iterator[Stage]:
             "fleet": "demo",
             "endpoint_url": simulator.url,
             "rate": script.limit,
-            "rate_min": min(0.5, script.limit),
             "freshness": FRESHNESS_S,
             "workers": script.workers,
             "beat": 1.0,

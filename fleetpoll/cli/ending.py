@@ -12,7 +12,7 @@ from fleetpoll.cli.reading import read_ids
 from fleetpoll.cli.render import plural, safe, say
 from fleetpoll.client.calls import open_calls
 from fleetpoll.client.fleet import open_fleet
-from fleetpoll.errors import BadRequest
+from fleetpoll.errors import AccessDenied, AwsError, TokenRefused
 
 EPILOG = """\b
 Example:
@@ -60,8 +60,10 @@ def one_by_one(ids: Sequence[str], end: Callable[[str, str], None], reason: str,
     for job_id in ids:
         try:
             end(job_id, reason)
-        except BadRequest as error:
+        except AccessDenied:
+            raise
+        except (AwsError, TokenRefused) as error:
             refused += 1
             say(f"{job_id}: {safe(str(error))}")
-    say(f"{plural(len(ids) - refused, 'job')} {done}" + (f", {refused:,} refused by AWS." if refused else "."))
+    say(f"{plural(len(ids) - refused, 'job')} {done}" + (f", {refused:,} failed." if refused else "."))
     return exits.SOME_FAILED if refused else exits.OK

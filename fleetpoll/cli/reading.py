@@ -10,7 +10,7 @@ import click
 
 from fleetpoll.cli.render import safe
 from fleetpoll.errors import SettingsError
-from fleetpoll.jobs import is_job_id
+from fleetpoll.jobs import as_job_id
 
 COMMENT = re.compile(r"(^|\s)#.*")
 """Only at the start or after white space: `UUID#1` is a node of a multi-node job."""
@@ -39,8 +39,9 @@ def read_ids(arguments: Sequence[str], files: Sequence[str], *, skip_bad: bool =
     ids = Ids()
     seen: dict[str, None] = {}
     for place, word in _words(arguments, files):
-        if is_job_id(word):
-            seen[word] = None
+        job_id = as_job_id(word)
+        if job_id is not None:
+            seen[job_id] = None
         else:
             ids.bad.append(f"{place}: {safe(word[:SHOWN_MAX])}")
     ids.good = list(seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from importlib.metadata import version
 from typing import Any
 
@@ -72,6 +73,11 @@ class Root(click.Group):
         except BrokenPipeError:
             _forget_stdout()
             ctx.exit(exits.CLOSED_PIPE)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception:  # noqa: BLE001 - a bug, and bugs must not look like jobs that failed
+            traceback.print_exc()
+            ctx.exit(exits.SOFTWARE)
         return result
 
 

@@ -52,11 +52,11 @@ def submit(asked: Asked, /, count: int, *, track: bool, as_json: bool, **options
         for number in range(count):
             name = request["jobName"] + (f"-{number}" if count > 1 else "")
             job_id = calls.submit(**request | {"jobName": name})
-            new += fleet.track([job_id]) if track else 0
-            if as_json:
+            if as_json:  # before it is tracked: if that fails, the job runs all the same and its id must not be lost
                 emit({"job_id": job_id, "job_name": name})
             else:
                 click.echo(job_id)
+            new += fleet.track([job_id]) if track else 0
     say(f"{plural(count, 'job')} submitted" + (f", {new:,} tracked." if track else "."))
 
 

@@ -12,7 +12,8 @@ from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.errors import Throttled, TokenRefused
 from fleetpoll.jobs import Description
-from fleetpoll.state.bucket import FleetBucket, FleetLimiter, passed_stamp_us
+from fleetpoll.state.bucket import FleetBucket
+from fleetpoll.state.limiter import FleetLimiter, passed_stamp_us
 from fleetpoll.state.rooms import CANCEL, DESCRIBE, LIST, OPERATIONS, SUBMIT, TERMINATE
 
 TRIES = 5

@@ -12,9 +12,10 @@ from fleetpoll.client.status import FleetStatus, alive, status_of
 from fleetpoll.client.waiting import Goal, Waited, Waiter
 from fleetpoll.embedded.sharing import join
 from fleetpoll.errors import SettingsError
-from fleetpoll.jobs import JobStatus, Snapshot, Transition, is_job_id
+from fleetpoll.jobs import JobStatus, Snapshot, Transition, as_job_id
 from fleetpoll.settings import Settings
-from fleetpoll.state.bucket import FleetBucket, FleetLimiter
+from fleetpoll.state.bucket import FleetBucket
+from fleetpoll.state.limiter import FleetLimiter
 from fleetpoll.state.probe import ServerFacts, probe
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Beat, Order, OrderKind
@@ -99,8 +100,11 @@ class Fleet:
         return alive(self._rooms.roster.workers(), self._rooms.roster.now_ms())
 
     def order_standing(self) -> Order | None:
-        """What the workers are told to do."""
-        return self._rooms.roster.order()
+        """What workers that are there, or may come, are told to do. A stop that all it was meant for have obeyed is past."""
+        order = self._rooms.roster.order()
+        if order is None or order.kind is OrderKind.DRAIN:
+            return order
+        return order if any(order.holds_for(beat.facts.started_ms) for beat in self.alive()) else None
 
     def server(self) -> ServerFacts:
         """What kind of server the fleet's state is on, and how far away it is."""
@@ -134,8 +138,9 @@ def redis_url(settings: Settings, linger_s: float = 10.0) -> Iterator[str]:
 
 
 def checked(ids: Iterable[str]) -> Iterator[str]:
-    """The ids, as long as each has the form of one."""
-    for job_id in ids:
-        if not is_job_id(job_id):
-            raise SettingsError(f"{job_id!r} is no job id: give a UUID, UUID:index or UUID#node.")
+    """The ids in AWS's spelling, as long as each has the form of one."""
+    for text in ids:
+        job_id = as_job_id(text)
+        if job_id is None:
+            raise SettingsError(f"{text!r} is no job id: give a UUID, UUID:index or UUID#node.")
         yield job_id

@@ -15,14 +15,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pyrate_limiter import AbstractBucket, Limiter, Rate, RateItem, SingleBucketFactory
+from pyrate_limiter import AbstractBucket, Rate, RateItem
 from pyrate_limiter.abstracts.algorithm import Decision
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
+from fleetpoll.errors import SettingsError
 
+if TYPE_CHECKING:
     from fleetpoll.clock import Mono
     from fleetpoll.state.connection import Connection
     from fleetpoll.state.scripts import Scripts
@@ -36,8 +36,11 @@ HORIZON_S = 20.0
 PAUSED_RECHECK_S = 0.5
 """How often a caller that waits for the end of a pause asks again."""
 
-_patience_s: ContextVar[float] = ContextVar("patience_s", default=HORIZON_S)
-_passed_us: ContextVar[int] = ContextVar("passed_us", default=0)
+PIN_MIN = 0.001
+"""The slowest rate that can be pinned; who wants less wants a pause."""
+
+patience_s_of_caller: ContextVar[float] = ContextVar("patience_s", default=HORIZON_S)
+passed_us_of_caller: ContextVar[list[int]] = ContextVar("passed_us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +104,18 @@ class _Booking:
 
 
 class FleetBucket(AbstractBucket):
-    """The shared bucket of one operation. All callers of a fleet must be given the same allowance."""
+    """The shared bucket of one operation.
+
+    The allowance of the workers counts (`worker=True`); others go by it as soon as a worker has drawn a token.
+    """
 
     is_async = False
 
-    def __init__(self, client: Connection, scripts: Scripts, key: str, allowance: Allowance, mono: Mono) -> None:
+    def __init__(
+        self, client: Connection, scripts: Scripts, key: str, allowance: Allowance, mono: Mono, *, worker: bool = False
+    ) -> None:
         self._client, self._scripts, self._key, self._mono = client, scripts, key, mono
-        self.allowance = allowance
+        self.allowance, self._worker = allowance, "1" if worker else ""
         self._rng = Random()
         self._bookings: weakref.WeakKeyDictionary[RateItem, _Booking] = weakref.WeakKeyDictionary()
         self._abandoned: deque[int] = deque()
@@ -122,7 +130,16 @@ class FleetBucket(AbstractBucket):
         given_back = sum(self._abandoned.popleft() for _ in range(len(self._abandoned)))
         a = self.allowance
         burst = "" if a.burst is None else a.burst
-        args = ("" if now_us is None else now_us, a.rate, burst, n, round(max_wait_s * 1e6), CLIMB_S, given_back)
+        args = (
+            "" if now_us is None else now_us,
+            a.rate,
+            burst,
+            n,
+            round(max_wait_s * 1e6),
+            CLIMB_S,
+            given_back,
+            self._worker,
+        )
         state, wait_us, stamp_us, granted = self._scripts.run("reserve", (self._key,), args)
         if state == 1:
             return Permit(wait_us / 1e6, int(stamp_us), granted / 1e6)
@@ -137,7 +154,7 @@ class FleetBucket(AbstractBucket):
         """
         a = self.allowance
         hold_us = round(retry_after_s * 1e6)
-        args = ("" if now_us is None else now_us, a.rate, a.rate_min, stamp_us, hold_us, CLIMB_S, CUT)
+        args = ("" if now_us is None else now_us, a.rate, a.rate_min, stamp_us, hold_us, CLIMB_S, CUT, self._worker)
         return bool(self._scripts.run("penalize", (self._key,), args)[0])
 
     def refund(self, n: int = 1) -> None:
@@ -145,7 +162,12 @@ class FleetBucket(AbstractBucket):
         self._scripts.run("refund", (self._key,), (n,))
 
     def pin(self, rate: float | None) -> None:
-        """Fix the granted rate for the whole fleet, above or below the configured one; None lets it go again."""
+        """Fix the granted rate for the whole fleet, above or below the configured one; None lets it go again.
+
+        Raises SettingsError for what is no rate: NaN would be no limit at all.
+        """
+        if rate is not None and not (math.isfinite(rate) and rate >= PIN_MIN):
+            raise SettingsError(f"{rate:g} calls/s is no rate to pin: give {PIN_MIN:g} or more, or pause the bucket.")
         if rate is None:
             self._client.hdel(self._key, "pin")
         else:
@@ -161,12 +183,12 @@ class FleetBucket(AbstractBucket):
     def view(self) -> BucketView:
         """The bucket as it is now; nothing is taken."""
         look = self.reserve(0.0, 0)
-        stored = self._client.hgetall(self._key)
-        burst = self.allowance.burst
+        stored: Any = self._client.hgetall(self._key)
+        depth = stored.get("b", self.allowance.burst)
         return BucketView(
-            configured=self.allowance.rate,
+            configured=float(stored.get("r", self.allowance.rate)),
             granted=look.granted,
-            burst=max(1.0, look.granted / 4) if burst is None else burst,
+            burst=float(depth) if depth else max(1.0, look.granted / 4),
             pinned=float(stored["pin"]) if "pin" in stored else None,
             paused=stored.get("pause") == "1",
             tokens_granted=int(stored.get("c", 0)),
@@ -185,11 +207,11 @@ class FleetBucket(AbstractBucket):
         if wait_ms > 0:
             return self._record(item, Decision(self.rates[0], wait_ms))
         booking.redeemed = True
-        _passed_us.set(booking.stamp_us)
+        passed_us_of_caller.get([])[:] = [booking.stamp_us]
         return self._record(item, Decision())
 
     def _book(self, item: RateItem) -> _Booking | None:
-        patience_s = _patience_s.get()
+        patience_s = patience_s_of_caller.get()
         answer = self.reserve(patience_s, item.weight)
         if isinstance(answer, Refused):
             self._waits_ms[item] = self._come_back_ms(answer, patience_s)
@@ -236,45 +258,3 @@ class FleetBucket(AbstractBucket):
     def peek(self, index: int) -> None:
         """No items are stored."""
         del index
-
-
-class FleetLimiter(Limiter):
-    """A pyrate-limiter Limiter that books no token which its caller would not wait for."""
-
-    def __init__(self, bucket: FleetBucket) -> None:
-        super().__init__(SingleBucketFactory(bucket, schedule_leak=False), buffer_ms=0)
-
-    def try_acquire(
-        self,
-        name: str = "fleetpoll",
-        weight: int = 1,
-        blocking: bool = True,  # noqa: FBT001, FBT002 - pyrate-limiter's signature
-        timeout: float = -1,
-    ) -> bool | Awaitable[bool]:
-        """Take `weight` tokens: True once they may be used, False if that would need a longer wait than allowed."""
-        patience_s = HORIZON_S if timeout == -1 else min(HORIZON_S, timeout)
-        token = _patience_s.set(patience_s if blocking else 0.0)
-        try:
-            return super().try_acquire(name, weight, blocking, timeout)
-        finally:
-            _patience_s.reset(token)
-
-    async def try_acquire_async(
-        self,
-        name: str = "fleetpoll",
-        weight: int = 1,
-        blocking: bool = True,  # noqa: FBT001, FBT002 - pyrate-limiter's signature
-        timeout: float = -1,  # noqa: ASYNC109 - the same
-    ) -> bool:
-        """The same for asyncio: no thread waits."""
-        patience_s = HORIZON_S if timeout == -1 else min(HORIZON_S, timeout)
-        token = _patience_s.set(patience_s if blocking else 0.0)
-        try:
-            return await super().try_acquire_async(name, weight, blocking, timeout)
-        finally:
-            _patience_s.reset(token)
-
-
-def passed_stamp_us() -> int:
-    """The booking that a Limiter passed last in this thread or task: what `penalize` wants to hear of a throttled call."""
-    return _passed_us.get()

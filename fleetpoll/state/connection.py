@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -19,7 +20,8 @@ from fleetpoll.errors import RedisUnavailable, SettingsError, StateError
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
 
-RedisClient: TypeAlias = "redis.Redis"
+OURS = frozenset({"decode_responses", "protocol", "retry_on_timeout", "socket_timeout", "socket_connect_timeout"})
+"""Options that everything here relies on."""
 
 
 class Connection(redis.Redis):
@@ -48,7 +50,13 @@ def translated() -> Iterator[None]:
 
 
 def connect(url: str) -> Connection:
-    """A client for `url` (redis://, rediss:// or unix://). Nothing is sent until the first command."""
+    """A client for `url` (redis://, rediss:// or unix://). Nothing is sent until the first command.
+
+    Raises SettingsError for a URL that will not do.
+    """
+    ours = OURS.intersection(parse_qs(urlsplit(url).query))
+    if ours:
+        raise SettingsError(f"redis_url sets {', '.join(sorted(ours))}, which is for fleetpoll to set: leave it out.")
     try:
         client = Connection.from_url(
             url,
@@ -58,8 +66,10 @@ def connect(url: str) -> Connection:
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             socket_timeout=REPLY_TIMEOUT_S,
             health_check_interval=0,
+            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
         )
-    except ValueError as error:
+        client.connection_pool.make_connection()  # connects nothing; a wrong option of the URL shows here, not later
+    except (TypeError, ValueError, redis.exceptions.RedisError) as error:
         raise SettingsError(f"redis_url will not do: {error}") from None
     assert isinstance(client, Connection)  # noqa: S101 - from_url is annotated as the base class
     return client

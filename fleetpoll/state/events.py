@@ -5,7 +5,7 @@ A cursor is the stream's own id of the last entry that was read: reading on from
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fleetpoll.jobs import JobStatus, Transition
@@ -41,16 +41,6 @@ class Events:
         """The last `count` transitions, newest first."""
         entries: Any = self._client.xrevrange(self._keys.events, count=count)
         return [parse(cursor, fields) for cursor, fields in entries]
-
-    def follow(self, after: str) -> Iterator[Transition | None]:
-        """Every transition after the cursor, for ever; None whenever a moment passed without one."""
-        while True:
-            page = self.read(after, block_s=BLOCK_S)
-            for transition in page:
-                after = transition.cursor
-                yield transition
-            if not page:
-                yield None
 
 
 def parse(cursor: str, fields: Mapping[str, str]) -> Transition:

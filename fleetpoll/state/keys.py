@@ -5,12 +5,12 @@ all of it, while many fleets spread over the Cluster.
 
 | key              | type    | holds                                                                                 |
 |------------------|---------|---------------------------------------------------------------------------------------|
-| schedule         | zset    | live job id -> ms when it is due; a leased job's score ends in half a millisecond       |
+| schedule         | zset    | live job id -> ms when it is due; a leased job's score is its fence (see claim.lua)       |
 | ledger           | hash    | job id -> snapshot (JSON array), live and finished                                      |
 | counts           | hash    | status -> how many jobs of the ledger have it                                           |
 | finished         | zset    | finished job id -> ms when it was settled; the janitor sweeps by it                     |
 | events           | stream  | transitions, about `events_kept` of them                                                |
-| totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began                 |
+| totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims         |
 | bucket:OPERATION | hash    | the token bucket of one AWS operation (see reserve.lua)                                 |
 | roster           | hash    | worker id -> its last beat                                                              |
 | order            | string  | what the whole fleet is told to do (drain, stop)                                        |

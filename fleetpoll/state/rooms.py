@@ -41,19 +41,27 @@ class Rooms:
     doorbell: Doorbell
     buckets: dict[str, FleetBucket]
 
+    def drop_connections(self) -> None:
+        """Forget the connections that are open; the next command makes a new one."""
+        self.doorbell.close()
+        self.client.connection_pool.disconnect()
+
     def close(self) -> None:
         """Close the connections."""
         self.doorbell.close()
         self.client.close()
 
 
-def open_rooms(url: str, settings: Settings, mono: Mono = system_mono) -> Rooms:
-    """The rooms of `settings.fleet` on the Redis at `url`. Nothing is sent until the first use."""
+def open_rooms(url: str, settings: Settings, mono: Mono = system_mono, *, worker: bool = False) -> Rooms:
+    """The rooms of `settings.fleet` on the Redis at `url`. Nothing is sent until the first use.
+
+    `worker` says that the allowances of these settings are the fleet's.
+    """
     client, keys = connect(url), Keys(settings.fleet)
     scripts = Scripts(client)
     buckets = {
-        allowance.operation: FleetBucket(client, scripts, keys.bucket(allowance.operation), allowance, mono)
-        for allowance in allowances(settings)
+        a.operation: FleetBucket(client, scripts, keys.bucket(a.operation), a, mono, worker=worker)
+        for a in allowances(settings)
     }
     return Rooms(
         client=client,
@@ -76,5 +84,5 @@ def allowances(settings: Settings) -> list[Allowance]:
         CANCEL: settings.cancel_rate,
         LIST: settings.list_rate,
     }
-    describe = Allowance(DESCRIBE, settings.rate, settings.rate_min, settings.burst)
-    return [describe, *(Allowance(name, rate, min(settings.rate_min, rate)) for name, rate in others.items())]
+    describe = Allowance(DESCRIBE, settings.rate, settings.floor_rate, settings.burst)
+    return [describe, *(Allowance(name, rate, min(settings.floor_rate, rate)) for name, rate in others.items())]

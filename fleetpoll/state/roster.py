@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from fleetpoll.state.keys import Keys
     from fleetpoll.state.scripts import Scripts
 
-ORDER_KEPT_S = 86_400
+STOP_KEPT_S = 86_400
+"""By then all whom a stop was meant for have left; a drain stands until it is taken back."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -91,7 +92,8 @@ class Roster:
         if kind is None:
             self._client.delete(self._keys.order)
         else:
-            self._client.set(self._keys.order, f"{kind} {self.now_ms()}", ex=ORDER_KEPT_S)
+            kept_s = STOP_KEPT_S if kind is OrderKind.STOP else None
+            self._client.set(self._keys.order, f"{kind} {self.now_ms()}", ex=kept_s)
         self._client.publish(self._keys.doorbell, "order")
 
     def order(self) -> Order | None:

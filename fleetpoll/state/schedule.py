@@ -90,7 +90,7 @@ class Schedule:
         With fewer than 100 due, the oldest waits up to `patience_s` for company.
         """
         asked_at = self._mono()
-        keys = (self._keys.schedule, self._keys.ledger)
+        keys = (self._keys.schedule, self._keys.ledger, self._keys.totals)
         args = (_now(now_ms), IDS_PER_LEASE, _ms(visibility_s), _ms(patience_s))
         claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:

@@ -12,7 +12,9 @@ from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from fleetpoll.errors import RedisUnavailable
+from redis.exceptions import NoScriptError
+
+from fleetpoll.errors import RedisUnavailable, StateError
 
 if TYPE_CHECKING:
     from redis.commands.core import Script
@@ -58,6 +60,8 @@ class Scripts:
         for attempt in range(1, attempts + 1):
             try:
                 return self._scripts[verb](keys=keys, args=args)
+            except NoScriptError as error:  # redis-py has just loaded it: somebody flushes scripts all the time
+                raise StateError(f"Redis does not keep the script of {verb}: {error}") from error
             except RedisUnavailable:
                 if attempt == attempts:
                     raise

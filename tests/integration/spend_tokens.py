@@ -12,8 +12,9 @@ import sys
 import time
 
 from fleetpoll.clock import system_mono
-from fleetpoll.state.bucket import Allowance, FleetBucket, FleetLimiter, Permit, Refused
+from fleetpoll.state.bucket import Allowance, FleetBucket, Permit, Refused
 from fleetpoll.state.connection import connect
+from fleetpoll.state.limiter import FleetLimiter
 from fleetpoll.state.scripts import Scripts
 
 

@@ -95,7 +95,7 @@ def test_terminate_goes_on_after_a_refusal(aws: Cli, simulator: Simulator) -> No
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"{NEVER}: ClientException")
-    assert "1 job terminated, 1 refused by AWS.\n" in done.stderr
+    assert "1 job terminated, 1 failed.\n" in done.stderr
     assert simulator.truth([job_id])[job_id][0] == "FAILED"
 
 

@@ -17,12 +17,13 @@ import pytest
 
 from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.clock import Mono, system_mono
-from fleetpoll.cycle import PAUSED_RECHECK_S, RELEASED_AFTER_S, Cycle, Pass, Wait
+from fleetpoll.cycle import RELEASED_AFTER_S, Cycle, Pass, Wait
 from fleetpoll.errors import Throttled, Unreachable
 from fleetpoll.jobs import JobStatus, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import SimulatorConfig
 from fleetpoll.simulator.process import Simulator
+from fleetpoll.state.bucket import PAUSED_RECHECK_S
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease, Nothing

@@ -12,7 +12,8 @@ import pytest
 from pyrate_limiter import Limiter, RateItem
 
 from fleetpoll.clock import system_mono
-from fleetpoll.state.bucket import Allowance, FleetBucket, FleetLimiter
+from fleetpoll.state.bucket import Allowance, FleetBucket
+from fleetpoll.state.limiter import FleetLimiter
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 
 Make = Callable[..., FleetBucket]

@@ -13,7 +13,7 @@ import pytest
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.waiting import RECHECK_S, Goal, Waited, Waiter
 from fleetpoll.errors import SettingsError
-from fleetpoll.janitor import SILENT_BEATS, STEP, Janitor
+from fleetpoll.janitor import FORGOTTEN_BEATS, STEP, Janitor
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.doorbell import Ring
@@ -87,7 +87,7 @@ def test_a_blocking_read_and_a_follower_wake_up_for_news(rooms: Rooms) -> None:
 
         assert [read.result(LONG_S)[0].after, getattr(heard.result(LONG_S), "after", None)] == [JobStatus.RUNNING] * 2
     assert rooms.events.read(rooms.events.end(), block_s=0.01) == []
-    assert getattr(next(rooms.events.follow(BEGINNING)), "before", None) is JobStatus.UNSEEN
+    assert getattr(next(Fleet(rooms, Settings()).events(BEGINNING)), "before", None) is JobStatus.UNSEEN
 
 
 def test_the_ledger_gives_what_is_tracked(rooms: Rooms) -> None:
@@ -180,7 +180,7 @@ def test_a_wait_at_the_doorbell_ends_when_it_should_stop(rooms: Rooms) -> None:
 def test_the_janitor_forgets_old_jobs_and_silent_workers_in_steps(rooms: Rooms, settings: Settings) -> None:
     """A sweep is bounded; live jobs, fresh ends and workers that beat stay."""
     now_ms = rooms.roster.now_ms()
-    old_ms, silent_ms = now_ms - round(settings.finished_kept * 1000) - 1, SILENT_BEATS * round(settings.beat * 1000)
+    old_ms, silent_ms = now_ms - round(settings.finished_kept * 1000) - 1, FORGOTTEN_BEATS * round(settings.beat * 1000)
     rooms.schedule.track(make_ids(STEP + 100), now_ms=old_ms)
     for _ in range(0, STEP + 100, 100):
         move(rooms, JobStatus.SUCCEEDED, now_ms=old_ms)

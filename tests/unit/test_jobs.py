@@ -12,7 +12,7 @@ from fleetpoll.jobs import (
     JobStatus,
     Snapshot,
     Transition,
-    is_job_id,
+    as_job_id,
     seconds,
 )
 
@@ -45,7 +45,12 @@ DESIGNED = [
 )
 def test_ids_of_jobs_array_children_and_nodes_are_ids(text: str) -> None:
     """A UUID, with an index or a node behind it or without."""
-    assert is_job_id(text)
+    assert as_job_id(text) == text.lower()
+
+
+def test_ids_are_spelt_as_aws_spells_them() -> None:
+    """Two spellings of one job are one job: otherwise the answer for one would leave out the other."""
+    assert [as_job_id(f"{UUID.upper()}:007"), as_job_id(f"{UUID}#00")] == [f"{UUID}:7", f"{UUID}#0"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ def test_ids_of_jobs_array_children_and_nodes_are_ids(text: str) -> None:
         f"{UUID}:x",
         f"{UUID}:-1",
         f"{UUID}:123456",
-        f"{UUID}#12345",
+        f"{UUID}#123456",
         f"{UUID}:1#2",
         f"{UUID}:\u0663",
         f"arn:aws:batch:us-east-1:123456789012:job/{UUID}",
@@ -73,7 +78,7 @@ def test_ids_of_jobs_array_children_and_nodes_are_ids(text: str) -> None:
 )
 def test_what_has_not_the_form_of_an_id_is_none(text: str) -> None:
     """A name, an ARN, a part of an id or more than an id is refused before AWS would refuse it."""
-    assert not is_job_id(text)
+    assert as_job_id(text) is None
 
 
 def test_statuses_know_which_of_them_are_the_end() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fleetpoll.errors import SettingsError
-from fleetpoll.settings import NAMES, Settings, default_burst, load
+from fleetpoll.settings import NAMES, Settings, load
 
 
 @pytest.fixture
@@ -60,7 +60,6 @@ def test_flags_win_over_the_environment(config: Path) -> None:
         ("rate", "-1"),
         ("rate", "nan"),
         ("rate", "inf"),
-        ("rate", ""),
         ("burst", "0.5"),
         ("workers", "0"),
         ("workers", "1.5"),
@@ -123,7 +122,6 @@ def test_the_variable_that_names_the_file_is_no_setting(config: Path) -> None:
     [
         ({"visibility": 48.0}, "visibility (48 s) must be longer than token_wait + connect_timeout + read_timeout"),
         ({"token_wait": 40.0}, "(68 s)"),
-        ({"rate": 0.25}, "rate_min (0.5) is above rate (0.25)"),
         ({"rate_min": 11.0}, "rate_min (11) is above rate (10)"),
         ({"stuck_after": 23.0}, "stuck_after (23 s) must be longer than one call may take"),
         ({"read_timeout": 57.0, "visibility": 600.0}, "read_timeout = 60 s), else healthy workers are replaced"),
@@ -145,13 +143,39 @@ def test_relations_hold_at_their_edges() -> None:
     assert Settings(visibility=48.1, stuck_after=23.1, rate=0.5).visibility == 48.1
 
 
+@pytest.mark.parametrize(("rate", "rate_min", "floor"), [(0.25, None, 0.25), (10.0, None, 0.5), (10.0, 2.0, 2.0)])
+def test_the_floor_is_half_a_call_a_second_unless_it_is_set(rate: float, rate_min: float | None, floor: float) -> None:
+    """By default min(0.5, rate), so that a slow ceiling needs no second setting."""
+    assert Settings(rate=rate, rate_min=rate_min).floor_rate == floor
+
+
 @pytest.mark.parametrize(
-    ("rate", "burst", "tokens"), [(0.5, None, 1.0), (4.0, None, 1.0), (40.0, None, 10.0), (40.0, 2.0, 2.0)]
+    "given",
+    [
+        {"fleet": "x} y"},
+        {"missing_checks": 0},
+        {"rate": -1.0},
+        {"rate": float("nan")},
+        {"workers": "4"},
+        {"log_level": ""},
+    ],
 )
-def test_a_burst_is_a_quarter_of_a_second_unless_it_is_set(rate: float, burst: float | None, tokens: float) -> None:
-    """By default max(1, rate / 4) tokens may pile up."""
-    assert Settings(rate=rate, burst=burst).burst_tokens == tokens
-    assert default_burst(rate) == max(1.0, rate / 4)
+def test_settings_made_by_a_program_are_held_to_the_same_rules(given: dict[str, Any]) -> None:
+    """What the command line refuses is refused of Python, too."""
+    with pytest.raises(SettingsError, match=next(iter(given))):
+        Settings(**given)
+
+
+def test_a_variable_that_is_empty_is_not_set() -> None:
+    """Compose files and units write NAME= for what they do not know."""
+    assert load({"FLEETPOLL_BURST": "", "FLEETPOLL_RATE": ""}) == Settings()
+
+
+def test_what_kubernetes_says_of_a_service_is_no_setting() -> None:
+    """A Service named fleetpoll-redis puts its addresses into the environment of every container."""
+    links = ["REDIS_SERVICE_HOST", "REDIS_SERVICE_PORT", "REDIS_PORT", "REDIS_PORT_6379_TCP", "REDIS_PORT_6379_TCP_ADDR"]
+
+    assert load({f"FLEETPOLL_{link}": "tcp://10.0.0.1:6379" for link in links}) == Settings()
 
 
 def test_a_file_that_cannot_be_read_is_refused_by_its_name(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 -- claim: lend up to LIMIT jobs to one worker until the visibility timeout has passed, by re-scoring them to that moment.
 -- A claim that finds due jobs tops up with the soonest that are not yet due: a call costs the same with 1 id or 100.
 -- It waits while fewer than LIMIT jobs are due and the oldest is not overdue by PATIENCE yet.
--- A leased job's score ends in half a millisecond, so that it is told from a due time: it is never topped up with.
+-- A leased job's score is the lease's fence and ends in a part of a millisecond that tells it from a due time, and from
+-- another lease of the same millisecond: it is never topped up with.
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] now in ms, '' = server clock     ARGV[3] visibility ms
 -- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] limit                            ARGV[4] patience ms
+-- KEYS[3] totals    hash counter -> number
 -- Returns {now, live, fence, due ms of the oldest, id, snapshot, id, snapshot, …}
 --      or {now, live, '', ms until it may be worth asking}
 --         where -1 ms means that nothing is scheduled at all
@@ -31,7 +33,8 @@ if count < limit then
   end
 end
 
-local fence = string.format('%.1f', now + tonumber(ARGV[3]) + 0.5)
+local part = (redis.call('HINCRBY', KEYS[3], 'claims', 1) % 1022 + 1) / 1024
+local fence = string.format('%.10f', math.floor(now + tonumber(ARGV[3])) + part)
 local ids, scored = {}, {}
 local function take(id)
   ids[#ids + 1] = id

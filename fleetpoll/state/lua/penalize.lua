@@ -3,15 +3,16 @@
 -- KEYS[1] bucket    hash, see reserve.lua
 -- ARGV[1] now in us, '' = server clock   ARGV[3] rate_min       ARGV[5] us to hold all calls (AWS's Retry-After)
 -- ARGV[2] rate, the ceiling              ARGV[4] stamp in us    ARGV[6] s to climb from 0 to the ceiling
---                                        ARGV[7] what is left of the rate after a cut, 0…1
+-- ARGV[7] what is left of the rate after a cut, 0…1     ARGV[8] '1' = a worker asks, whose ceiling counts
 -- Returns {1 = cut or 0 = same event, granted rate in 1/1000000 s}
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
-local h = redis.call('HMGET', KEYS[1], 't', 'u', 'g', 'e', 'd', 'pin')
+local h = redis.call('HMGET', KEYS[1], 't', 'u', 'g', 'e', 'd', 'pin', 'r')
 local rate = tonumber(ARGV[2])
+if ARGV[8] ~= '1' and h[7] then rate = tonumber(h[7]) end
 local granted = rate
 if h[6] then
   granted = tonumber(h[6])

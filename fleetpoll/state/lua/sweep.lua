@@ -2,7 +2,7 @@
 -- KEYS[1] ledger    hash job id -> snapshot       ARGV[1] now in ms, '' = server clock
 -- KEYS[2] finished  zset job id -> settled ms     ARGV[2] ms that finished jobs are kept
 -- KEYS[3] counts    hash status -> jobs           ARGV[3] the most jobs to forget in this step
--- KEYS[4] roster    hash worker id -> "ms facts"  ARGV[4] ms of silence after which a worker is forgotten
+-- KEYS[4] roster    hash worker id -> "ms facts"  ARGV[4] beats that a worker may miss before it is forgotten
 -- Returns {jobs forgotten, workers forgotten}
 local now = tonumber(ARGV[1])
 if not now then
@@ -12,16 +12,16 @@ end
 local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[2]), 'LIMIT', 0, ARGV[3])
 for _, id in ipairs(old) do
   local record = redis.call('HGET', KEYS[1], id)
-  if record then
-    redis.call('HINCRBY', KEYS[3], string.match(record, '"(%u+)"'), -1)
-    redis.call('HDEL', KEYS[1], id)
-  end
+  redis.call('HDEL', KEYS[1], id) -- what frees memory comes first: a full server refuses the rest
   redis.call('ZREM', KEYS[2], id)
+  local status = record and string.match(record, '"(%u+)"')
+  if status then redis.call('HINCRBY', KEYS[3], status, -1) end
 end
 local silent = 0
 local roster = redis.call('HGETALL', KEYS[4])
 for i = 1, #roster, 2 do
-  if now - tonumber(string.match(roster[i + 1], '^%d+')) > tonumber(ARGV[4]) then
+  local beat, every_s = string.match(roster[i + 1], '^(%d+) .*"beat_s":([%d.]+)')
+  if not beat or now - beat > tonumber(ARGV[4]) * every_s * 1000 then
     redis.call('HDEL', KEYS[4], roster[i])
     silent = silent + 1
   end

@@ -11,7 +11,7 @@ for i = 1, #ARGV do
     redis.call('HDEL', KEYS[1], ARGV[i])
     redis.call('ZREM', KEYS[2], ARGV[i])
     redis.call('ZREM', KEYS[4], ARGV[i])
-    redis.call('HINCRBY', KEYS[3], string.match(record, '"(%u+)"'), -1)
+    redis.call('HINCRBY', KEYS[3], string.match(record, '"(%u+)"') or 'UNKNOWN', -1)
     known = known + 1
   end
 end
