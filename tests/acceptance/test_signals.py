@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig import Workers, alive, limited, rig, wait_until
-from fleetpoll.settings import Settings
+from benchmarks.rig import Rig, Workers, alive, limited, rig, wait_until
+from fleetpoll.settings import Settings, load
 from workers.notify import notify
 
 
@@ -30,6 +31,61 @@ def test_a_second_signal_stops_at_once() -> None:
         assert workers.process.wait(10) == 0
         assert time.monotonic() - start < 5
         assert not any(alive(pid) for pid in pids)
+
+
+def test_a_drain_that_waits_costs_nothing() -> None:
+    """While one poller finishes a slow call the supervisor sleeps, although the others have left."""
+    settings = Settings(workers=3, rate=20.0, log_format="json")
+    with rig(settings, limited(20, latency_ms=4_000.0)) as fleet, fleet.workers() as workers:
+        fleet.await_pollers(3)
+        fleet.submit(100)
+        wait_until(lambda: fleet.rooms.buckets["DescribeJobs"].view().tokens_granted >= 1, 10, "a call under way")
+        before = cpu_s(workers.process.pid)
+
+        workers.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: len(fleet.poller_pids()) == 1, 5, "the idle ones gone")
+        wait_until(lambda: fleet.poller_pids() == [], 10, "the last one gone")
+
+        assert cpu_s(workers.process.pid) - before < 0.5
+        assert workers.process.wait(10) == 0
+
+
+def cpu_s(pid: int) -> float:
+    """The CPU time that a process has used; 0 once it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_poller_that_somebody_ended_is_replaced() -> None:
+    """SIGTERM to a poller is no order to the fleet: it leaves in peace, and another takes its place."""
+    with rig(Settings(workers=2, beat=1.0, log_format="json"), limited(20)) as fleet, fleet.workers():
+        gone, _ = fleet.await_pollers(2)
+        os.kill(gone, signal.SIGTERM)
+
+        wait_until(lambda: len(set(fleet.poller_pids()) - {gone}) >= 2, 15, "a replacement")
+
+
+def test_a_machine_that_was_suspended_costs_no_poller() -> None:
+    """Processes that were all frozen for longer than stuck_after go on as they were."""
+    settings = load({}, flags={"workers": 2, "stuck_after": 4.0, "read_timeout": 2.0, "connect_timeout": 1.0, "beat": 1.0})
+    with rig(settings, limited(20)) as fleet, fleet.workers() as workers:
+        pids = fleet.await_pollers(2)
+        os.killpg(workers.process.pid, signal.SIGSTOP)
+        frozen_since = time.monotonic()
+        wait_until(lambda: time.monotonic() - frozen_since > 5, 10, "five seconds")
+        os.killpg(workers.process.pid, signal.SIGCONT)
+
+        beats = beats_of(fleet)
+        wait_until(lambda: beats_of(fleet) > beats + 4_000, 15, "beats again")
+        assert sorted(fleet.poller_pids()) == sorted(pids)
+
+
+def beats_of(fleet: Rig) -> int:
+    """When the worker that has been silent the longest beat last, in ms."""
+    return min(beat.beat_ms for beat in fleet.rooms.roster.workers())
 
 
 def test_the_service_manager_hears_when_the_fleet_is_ready_alive_and_stopping(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pyrate_limiter import Limiter, RateItem
 
 from fleetpoll.clock import system_mono
 from fleetpoll.state.bucket import Allowance, FleetBucket
-from fleetpoll.state.limiter import FleetLimiter
+from fleetpoll.state.limiter import FleetLimiter, passed_stamp_us
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 
 Make = Callable[..., FleetBucket]
@@ -119,3 +119,21 @@ def test_two_limiters_of_one_bucket_do_not_mix_up_their_waits(make: Make) -> Non
 
     assert bucket.waiting(never) == -1
     assert bucket.waiting(fits) > 5_000
+
+
+def test_a_throttled_call_names_its_booking_in_threads_and_tasks(make: Make, rooms: Rooms) -> None:
+    """`passed_stamp_us` is the booking of the last token that this thread or task was given, with a time-out as without."""
+    limiter = FleetLimiter(make(rate=50, burst=1))
+
+    async def stamps() -> list[int]:
+        found = []
+        for timeout in (-1, 5):
+            assert await limiter.try_acquire_async("mine", timeout=timeout)
+            found.append(passed_stamp_us())
+        return found
+
+    assert limiter.try_acquire("mine", timeout=5)
+    mine, (one, two) = passed_stamp_us(), asyncio.run(stamps())
+
+    assert 0 < mine < one < two <= int(stored(rooms)["u"])
+    assert passed_stamp_us() == mine

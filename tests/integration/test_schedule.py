@@ -311,3 +311,30 @@ def test_a_sweep_forgets_finished_jobs_after_their_time(rooms: Rooms) -> None:
 
     assert rooms.ledger.sizes() == (1, 1)
     assert rooms.ledger.counts() == {JobStatus.UNSEEN: 1}
+
+
+def test_two_leases_of_one_millisecond_have_fences_of_their_own(rooms: Rooms) -> None:
+    """A release that is repeated cannot give back what somebody else has claimed meanwhile."""
+    ids = make_ids(1)
+    rooms.schedule.track(ids, now_ms=NOW)
+    first = lease_of(rooms, NOW)
+    rooms.schedule.release(first, ids, now_ms=NOW)
+    second = lease_of(rooms, NOW)
+
+    assert rooms.schedule.release(first, ids, now_ms=NOW) == 0
+    assert settle(rooms, second, [moved_to(second, ids[0], JobStatus.RUNNING, 1.0)], NOW) == (1, 0)
+
+
+def test_a_word_of_another_release_does_not_stop_this_one(rooms: Rooms) -> None:
+    """A record and an event with a status that only a newer release knows are read; the next look sets them right."""
+    (job_id,) = make_ids(1)
+    rooms.schedule.track([job_id], now_ms=NOW)
+    rooms.client.hset(rooms.keys.ledger, job_id, '["EXPIRED",1,2,"name"]')
+    event = {"job_id": job_id, "from": "RUNNING", "to": "EXPIRED"}
+    rooms.client.xadd(rooms.keys.events, event)  # type: ignore[arg-type] # typed invariant
+
+    lease = lease_of(rooms, NOW)
+
+    assert (lease.jobs[job_id].status, lease.jobs[job_id].job_name) == (JobStatus.UNKNOWN, "name")
+    assert [e.after for e in rooms.events.read("0-0")] == [JobStatus.UNKNOWN]
+    assert settle(rooms, lease, [moved_to(lease, job_id, JobStatus.RUNNING, 1.0)], NOW) == (1, 0)

@@ -298,3 +298,13 @@ def test_the_simulators_answers_are_read_as_json_reads_them() -> None:
             assert seen.attempt == len(job["attempts"])
             assert seen.exit_code == job["container"].get("exitCode")
             assert (seen.status_reason, seen.log_stream) == (job["statusReason"], job["container"]["logStreamName"])
+
+
+def test_half_a_surrogate_breaks_no_answer() -> None:
+    """JSON can write what no text can hold; the job is read all the same, and its neighbours with it."""
+    body = b'{"jobs":[{"jobId":"b","status":"RUNNING","statusReason":"\\ud83d x"},%b]}' % json.dumps(FULL).encode()
+
+    found = descriptions(body)
+
+    assert (found["b"].status, found["b"].status_reason) == (JobStatus.RUNNING, "? x")
+    assert found["a"] == parsed(FULL)["a"]
