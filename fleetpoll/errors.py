@@ -3,7 +3,8 @@
 FleetpollError
 ├── SettingsError          a setting, an id or a file of the user's is wrong          (exit 2)
 ├── StateError             Redis
-│   └── RedisUnavailable   it cannot be reached, or went away during a command        (exit 69)
+│   ├── RedisUnavailable   it cannot be reached, went away during a command, or cannot serve for now    (exit 69)
+│   └── RedisDenied        it refuses the user, the password or the right to a command                  (exit 77)
 ├── AwsError               AWS Batch answered no, or did not answer
 │   ├── Throttled          slow down: the allowance of this operation is spent
 │   ├── AccessDenied       credentials are missing, expired or not allowed to do this
@@ -29,7 +30,11 @@ class StateError(FleetpollError):
 
 
 class RedisUnavailable(StateError):
-    """Redis cannot be reached, or went away during a command."""
+    """Redis cannot be reached, went away during a command, or cannot serve for now (a failover, a full memory)."""
+
+
+class RedisDenied(StateError):
+    """Redis refuses the user, the password, or the right to a command."""
 
 
 class AwsError(FleetpollError):

@@ -80,6 +80,7 @@ class Poller:
         self._aws = Setback(*RETRY_S)
         self._redis = Setback(*REDIS_RETRY_S)
         self._bugs = Setback(*REDIS_RETRY_S)
+        self._known = False  # to the roster
         self._trouble = ""
 
     def run(self) -> None:
@@ -134,7 +135,7 @@ class Poller:
     def _report(self, done: Pass) -> None:
         """Log changes, not ticks: a run of equal failures is one line at its start and one at its end."""
         if done.lost:
-            log.warning("lease was lost before it was settled", jobs=done.lost)
+            log.warning("jobs of a lease were not ours any more when they were settled", jobs=done.lost)
         if isinstance(done.failure, Throttled):
             log.info("throttled by AWS, the fleet slows down", answer=str(done.failure))
         elif done.failure is not None:
@@ -157,8 +158,11 @@ class Poller:
         if at_once or now >= self._next_beat:
             self._started_ms = self._started_ms or self._rooms.roster.now_ms()
             facts = Facts(self._host, self._pid, self._started_ms, self._settings.beat, self._calls, VERSION)
-            _, order = self._rooms.roster.beat(self.worker_id, facts)
-            self._obey(order)
+            heard = self._rooms.roster.beat(self.worker_id, facts)
+            if heard.new and self._known:
+                log.error("redis has forgotten this worker; if it was flushed or replaced, track the jobs again")
+            self._known = True
+            self._obey(heard.order)
             self._next_beat = now + self._settings.beat
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_S * self._rng.uniform(0.5, 1.5)  # first: a sweep that fails must not end work
@@ -212,7 +216,8 @@ class Poller:
 
     def _leave(self) -> None:
         try:
-            self._rooms.roster.leave(self.worker_id)
+            if not self._redis.failures:  # else it would only keep us
+                self._rooms.roster.leave(self.worker_id)
         except StateError as error:
             log.warning("could not take leave, the roster forgets us in time", error=str(error))
         log.info("poller left", calls=self._calls)

@@ -48,7 +48,7 @@ def show(asked: Asked, *, as_json: bool) -> None:
         return
     rows = table()
     rows.add_column("OPERATION", no_wrap=True)
-    for name in ("CONFIGURED", "GRANTED", "BURST", "TOKENS", "THROTTLES"):
+    for name in ("CONFIGURED", "GRANTED", "BURST", "CALLS", "THROTTLES"):
         rows.add_column(name, justify="right")
     rows.add_column("")
     for operation, view in views.items():

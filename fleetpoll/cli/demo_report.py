@@ -62,7 +62,7 @@ def report(outcome: Outcome) -> Table:
         [
             ("seen by the API", ""),
             ("  DescribeJobs calls", f"{describe['calls']:,}, {calls_per_s(stats):.1f}/s of {script.limit:g}/s allowed"),
-            ("  worst second", f"{describe['worst_second_calls']:,} calls"),
+            ("  worst second", f"{describe['worst_second_calls']:,} calls; a burst is allowed"),
             ("  throttled", f"{describe['throttled']:,}"),
             ("  ids asked for", f"{describe['ids']:,}, {describe['mean_ids']:.1f} a call"),
             ("  completions shown", f"{lag['count']:,} of {jobs}"),

@@ -7,6 +7,7 @@ from fleetpoll.errors import (
     BadRequest,
     EmbeddedError,
     FleetpollError,
+    RedisDenied,
     RedisUnavailable,
     SettingsError,
     Throttled,
@@ -22,7 +23,7 @@ REFUSED = 65  # EX_DATAERR: AWS refused the content of a call
 UNAVAILABLE = 69  # EX_UNAVAILABLE: Redis, the embedded server, AWS or the simulator does not answer
 SOFTWARE = 70  # EX_SOFTWARE: Redis refused a command, or anything else that should not be
 TRY_AGAIN = 75  # EX_TEMPFAIL: AWS throttles, or the fleet's bucket has no token in time
-DENIED = 77  # EX_NOPERM: AWS credentials are missing, expired or not allowed to do this
+DENIED = 77  # EX_NOPERM: Redis denies access; AWS credentials are missing, expired or not allowed to do this
 TIMED_OUT = 124  # as timeout(1)
 INTERRUPTED = 130  # Ctrl-C; demo: SIGTERM, too
 CLOSED_PIPE = 141  # who read our output has left: as other programs that a closed pipe ends
@@ -30,6 +31,7 @@ CLOSED_PIPE = 141  # who read our output has left: as other programs that a clos
 ERRORS: tuple[tuple[type[FleetpollError], int], ...] = (
     (SettingsError, USAGE),
     (RedisUnavailable, UNAVAILABLE),
+    (RedisDenied, DENIED),
     (EmbeddedError, UNAVAILABLE),
     (Unreachable, UNAVAILABLE),
     (Throttled, TRY_AGAIN),

@@ -47,8 +47,7 @@ def read_ids(arguments: Sequence[str], files: Sequence[str], *, skip_bad: bool =
     ids.good = list(seen)
     if ids.bad and not skip_bad:
         raise SettingsError(
-            f"{len(ids.bad):,} of these are no job ids (a UUID, UUID:index or UUID#node), so nothing was done:\n"
-            f"{ids.complaint()}"
+            f"Not a job id (a UUID, UUID:index or UUID#node): {len(ids.bad):,}. Nothing was done.\n{ids.complaint()}"
         )
     if not (arguments or files):
         raise SettingsError("No ids are given: name them, or read them with -f FILE (-f - is standard input).")

@@ -19,8 +19,10 @@ from fleetpoll.simulator.server import run
 EPILOG = """\b
 Example, in three shells:
   fleetpoll simulate serve --port 8642 --limit describe=10 --life 10:60
-  AWS_ENDPOINT_URL_BATCH=http://127.0.0.1:8642 fleetpoll worker
-  fleetpoll simulate submit -n 5000 --url http://127.0.0.1:8642 | fleetpoll track -f -
+  export AWS_ENDPOINT_URL_BATCH=http://127.0.0.1:8642
+  export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
+  fleetpoll worker
+  fleetpoll simulate submit -n 5000 --track
 """
 ENDPOINT = "AWS_ENDPOINT_URL_BATCH"
 
@@ -87,7 +89,10 @@ def bounds(life: tuple[float, float] | None) -> dict[str, Any]:
 def announce(url: str) -> None:
     """Say where we are, and how programs are sent here."""
     click.echo(url)
-    say(f"Send programs here with {ENDPOINT}={url} (any credentials and Region will do). Ctrl-C ends it.")
+    say(f"""Send programs here, in their shell (any Region and credentials will do):
+  export {ENDPOINT}={url}
+  export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
+Ctrl-C ends it.""")
 
 
 @simulate.command()

@@ -96,8 +96,8 @@ def summarize(waited: Waited) -> None:
     """How many jobs ended how; by name only those that did not go well."""
     counts = Counter(waited.reached.values())
     words = [f"{counts[status]:,} {coloured(status)}" for status in JobStatus if counts[status]]
-    words += [f"{len(waited.pending):,} pending"] if waited.pending else []
-    words += [f"{len(waited.gone):,} untracked meanwhile"] if waited.gone else []
+    words += [f"{len(waited.pending):,} pending when the time was up"] if waited.pending else []
+    words += [f"{len(waited.gone):,} no longer tracked (untracked, or Redis lost its data)"] if waited.gone else []
     total = len(waited.reached) + len(waited.pending) + len(waited.gone)
     click.echo(f"{plural(total, 'job')}{': ' if words else ''}{', '.join(words)}.")
     bad = [(job_id, status) for job_id, status in waited.reached.items() if status in BAD]

@@ -37,7 +37,9 @@ class Fleet:
         return self._settings
 
     def bucket(self, operation: str = DESCRIBE) -> FleetBucket:
-        """The token bucket of an operation: to look at it, pin its rate, pause it."""
+        """The token bucket of an operation: to look at it, pin its rate, pause it. Raises SettingsError if there is none."""
+        if operation not in self._rooms.buckets:
+            raise SettingsError(f"No bucket is called {operation!r}: there are {', '.join(self._rooms.buckets)}.")
         return self._rooms.buckets[operation]
 
     def limiter(self, operation: str = DESCRIBE) -> FleetLimiter:
@@ -139,6 +141,8 @@ def redis_url(settings: Settings, linger_s: float = 10.0) -> Iterator[str]:
 
 def checked(ids: Iterable[str]) -> Iterator[str]:
     """The ids in AWS's spelling, as long as each has the form of one."""
+    if isinstance(ids, str):
+        raise SettingsError(f"One id, {ids!r}, where a list of ids is wanted: give [{ids!r}].")
     for text in ids:
         job_id = as_job_id(text)
         if job_id is None:

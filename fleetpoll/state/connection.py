@@ -15,13 +15,28 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from fleetpoll.errors import RedisUnavailable, SettingsError, StateError
+from fleetpoll.errors import RedisDenied, RedisUnavailable, SettingsError, StateError
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
 
 OURS = frozenset({"decode_responses", "protocol", "retry_on_timeout", "socket_timeout", "socket_connect_timeout"})
 """Options that everything here relies on."""
+DENIALS = (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)
+FAILOVER = "A failover is under way, or the URL leads to a replica."
+PASSING = {
+    "OutOfMemory": "Its memory is full: raise maxmemory.",
+    "OOM": "Its memory is full: raise maxmemory.",
+    "ReadOnly": FAILOVER,
+    "READONLY": FAILOVER,
+    "UNBLOCKED": FAILOVER,
+    "MASTERDOWN": FAILOVER,
+    "NOREPLICAS": "It wants more replicas than are there.",
+    "CLUSTERDOWN": FAILOVER,
+    "TRYAGAIN": FAILOVER,
+    "MISCONF": "It cannot write to its disk.",
+}
+"""Refusals that pass, by a word of redis-py's or of Redis' own, and what to do about them."""
 
 
 class Connection(redis.Redis):
@@ -40,13 +55,18 @@ def translated() -> Iterator[None]:
         yield
     except redis.exceptions.NoScriptError:
         raise
-    except redis.exceptions.AuthenticationError as error:
-        raise StateError(f"Redis refuses the credentials of the URL: {error}") from error
+    except DENIALS as error:
+        words = str(error).rstrip(".")
+        raise RedisDenied(f"Redis denies access: {words}. Does redis_url hold the right user and password?") from error
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         words = str(error).rstrip(".")
         raise RedisUnavailable(f"Redis does not answer: {words}. Is it running, and is the URL right?") from error
     except redis.exceptions.RedisError as error:
-        raise StateError(f"Redis refused a command: {error}") from error
+        words = str(error).partition(" script:")[0].rstrip(".")
+        advice = next((PASSING[sign] for sign in PASSING if sign in f"{type(error).__name__} {words}"), None)
+        if advice is None:
+            raise StateError(f"Redis refused a command: {words}.") from error
+        raise RedisUnavailable(f"Redis cannot serve for now: {words}. {advice}") from error
 
 
 def connect(url: str) -> Connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -59,24 +59,32 @@ class Order:
         return self.kind is OrderKind.DRAIN or started_ms <= self.given_ms
 
 
+class Heard(NamedTuple):
+    """What a worker hears with a beat: Redis TIME, the order that stands, and whether the roster did not know it."""
+
+    now_ms: int
+    order: Order | None
+    new: bool
+
+
 class Roster:
     """Beats and orders of one fleet."""
 
     def __init__(self, client: Connection, scripts: Scripts, keys: Keys) -> None:
         self._client, self._scripts, self._keys = client, scripts, keys
 
-    def beat(self, worker_id: str, facts: Facts, *, now_ms: int | None = None) -> tuple[int, Order | None]:
-        """Show that a worker is alive. Returns Redis TIME in ms and the order that stands, if any."""
+    def beat(self, worker_id: str, facts: Facts, *, now_ms: int | None = None) -> Heard:
+        """Show that a worker is alive, and hear what stands."""
         return self._beat(worker_id, msgspec.json.encode(facts).decode(), now_ms)
 
     def leave(self, worker_id: str) -> None:
         """Take a worker off the roster."""
         self._beat(worker_id, "", None)
 
-    def _beat(self, worker_id: str, facts: str, now_ms: int | None) -> tuple[int, Order | None]:
+    def _beat(self, worker_id: str, facts: str, now_ms: int | None) -> Heard:
         args = ("" if now_ms is None else now_ms, worker_id, facts)
-        stamp, order = self._scripts.run("beat", (self._keys.roster, self._keys.order), args)
-        return int(stamp), parse_order(order)
+        stamp, order, new = self._scripts.run("beat", (self._keys.roster, self._keys.order), args)
+        return Heard(int(stamp), parse_order(order), bool(new))
 
     def workers(self) -> list[Beat]:
         """All workers that are on the roster, the longest serving first."""

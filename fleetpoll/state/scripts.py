@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
 
 VERBS = ("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "sweep", "track", "untrack")
-REPEATABLE = frozenset({"beat", "penalize", "release", "settle", "sweep", "track", "untrack"})
-"""Verbs that are idempotent or fenced: a lost reply is answered by asking again. A claim or a token would be taken twice."""
+REPEATABLE = frozenset({"penalize", "release", "settle", "sweep", "track", "untrack"})
+"""Verbs that are idempotent or fenced: a lost reply is answered by asking again. A claim or a token would be taken twice.
+A beat is not among them, because the next one comes anyway."""
 ATTEMPTS = 3
 PAUSE_S = 0.1
 

@@ -114,7 +114,7 @@ def test_a_scan_gives_every_job_once_and_can_choose_by_status(rooms: Rooms) -> N
 def test_a_beat_shows_who_is_alive_until_it_leaves(rooms: Rooms) -> None:
     """The roster holds each worker's last beat, the longest serving first."""
     younger = msgspec.structs.replace(FACTS, started_ms=NOW + 1)
-    assert rooms.roster.beat("b", FACTS, now_ms=NOW) == (NOW, None)
+    assert rooms.roster.beat("b", FACTS, now_ms=NOW) == (NOW, None, True)
     rooms.roster.beat("a", younger, now_ms=NOW + 2)
     rooms.roster.beat("b", FACTS, now_ms=NOW + 5_000)
 

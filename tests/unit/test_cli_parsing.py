@@ -81,7 +81,7 @@ def test_bad_ids_are_named_by_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         read_ids(["worse"], [str(listed)])
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith("16 of these are no job ids")
+    assert lines[0].startswith("Not a job id (a UUID, UUID:index or UUID#node): 16.")
     assert lines[1] == "  argument 1: worse"
     assert lines[2] == f"  {listed}, line 2: bad\\x1b[31m"
     assert lines[-1] == "  and 6 more"

@@ -1,0 +1,145 @@
+"""A Redis that refuses: a full memory, a demotion, a password. On a server of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import Any
+
+import pytest
+
+from benchmarks.rig import wait_until
+from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.client.fleet import Fleet
+from fleetpoll.clock import system_mono
+from fleetpoll.cycle import Cycle
+from fleetpoll.embedded.private import private_server
+from fleetpoll.errors import RedisDenied, RedisUnavailable, SettingsError, StateError
+from fleetpoll.jobs import JobStatus
+from fleetpoll.settings import Settings
+from fleetpoll.simulator.process import Simulator
+from fleetpoll.state.connection import connect
+from fleetpoll.state.events import BEGINNING
+from fleetpoll.state.rooms import Rooms, open_rooms
+from fleetpoll.state.roster import Facts
+
+JOB = "00000000-0000-4000-8000-000000000001"
+
+
+@pytest.fixture(scope="module")
+def own_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that a test may spoil."""
+    with private_server(None, tmp_path_factory.mktemp("own")) as url:
+        yield url
+
+
+@pytest.fixture
+def own(own_url: str, settings: Settings) -> Iterator[Rooms]:
+    """A fleet on it; afterwards the server is as it was."""
+    rooms = open_rooms(own_url, settings)
+    yield rooms
+    rooms.client.replicaof("NO", "ONE")
+    rooms.client.config_set("maxmemory", "0")
+    rooms.client.flushall()
+    rooms.close()
+
+
+def test_a_full_memory_is_said_with_what_to_do(own: Rooms) -> None:
+    """Nothing is half tracked, and what is known can still be read."""
+    own.client.config_set("maxmemory", "1")
+
+    with pytest.raises(RedisUnavailable, match="raise maxmemory"):
+        own.schedule.track([JOB])
+
+    assert own.ledger.sizes() == (0, 0)
+
+
+def test_a_replica_is_said_to_be_one(own: Rooms) -> None:
+    """After a demotion writes are refused for now; that is no error of ours."""
+    own.client.replicaof("127.0.0.1", "1")
+
+    with pytest.raises(RedisUnavailable, match="A failover is under way, or the URL leads to a replica"):
+        own.schedule.track([JOB])
+
+
+def test_a_follower_survives_a_failover(own: Rooms) -> None:
+    """A demotion ends the blocking read; the follower goes on from its place when there is a primary again."""
+    events = Fleet(own, Settings()).events(BEGINNING)
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(lambda: next(event for event in events if event is not None))
+        wait_until(lambda: blocked_clients(own) > 0, 5, "the reader")
+        own.client.replicaof("127.0.0.1", "1")
+        own.client.replicaof("NO", "ONE")
+        own.client.xadd(own.keys.events, {"job_id": JOB, "from": "RUNNING", "to": "SUCCEEDED"})
+
+        assert heard.result(20).after is JobStatus.SUCCEEDED
+
+
+def blocked_clients(rooms: Rooms) -> int:
+    """How many clients wait in a blocking read."""
+    info: Any = rooms.client.info("clients")
+    return int(info["blocked_clients"])
+
+
+def test_a_wrong_password_is_access_denied(own: Rooms, own_url: str) -> None:
+    """The refusal names the URL's password, not a server that is not there."""
+    own.client.config_set("requirepass", "secret")
+    try:
+        with pytest.raises(RedisDenied, match="right user and password"):
+            open_rooms(own_url, Settings()).ledger.sizes()
+    finally:
+        own.client.config_set("requirepass", "")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost", "redis://h?ssl_cert_reqs=none", "redis://h?decode_responses=0", "redis://h:x"]
+)
+def test_a_url_that_will_not_do_is_refused_at_once(url: str) -> None:
+    """A scheme or an option that nobody knows, or that is for us to set, is a wrong setting."""
+    with pytest.raises(SettingsError, match="redis_url"):
+        connect(url)
+
+
+def test_a_worker_learns_that_redis_has_forgotten_it(own: Rooms) -> None:
+    """The first beat is new, the next is not, and after a flush it is again."""
+    facts = Facts("host", 1, 1, beat_s=5.0)
+
+    news = [own.roster.beat("w", facts).new, own.roster.beat("w", facts).new]
+    own.client.flushall()
+
+    assert [*news, own.roster.beat("w", facts).new] == [True, False, True]
+
+
+@pytest.fixture
+def broken_cycle(own: Rooms) -> Iterator[Callable[[bool], Cycle]]:
+    """Makes a cycle on a simulator; its wait for a token may be cut short by a loss of Redis."""
+    with Simulator() as simulator:
+        job_ids = simulator.populate(3)
+        own.schedule.track(job_ids)
+        settings = Settings(endpoint_url=simulator.url, freshness=0.01)
+        lost = {"now": True}
+
+        def wait(_: float) -> bool:
+            if lost["now"]:
+                raise RedisUnavailable("the doorbell's connection is gone")
+            return True
+
+        cycle = Cycle(own, BatchApi(settings), settings, system_mono, Random(1), wait)
+
+        def with_redis(there: bool) -> Cycle:  # noqa: FBT001 - the state itself is the argument
+            lost["now"] = not there
+            return cycle
+
+        yield with_redis
+
+
+def test_a_pass_that_redis_cut_short_gives_its_lease_back(own: Rooms, broken_cycle: Callable[[bool], Cycle]) -> None:
+    """Its jobs are due again as soon as Redis is back, not only after the visibility timeout."""
+    with pytest.raises(StateError):
+        wait_until(lambda: broken_cycle(False).run().idle is None, 5, "a claim that finds jobs")
+
+    done = broken_cycle(True).run()
+
+    assert (done.kept, done.lost) == (3, 0)
+    assert own.ledger.counts() == {JobStatus.SUBMITTED: 3}
