@@ -92,7 +92,7 @@ class Poller:
             except StateError as error:
                 self._pause_for_redis(error)
             except Exception:
-                log.exception("this should not be, the lease is left to its end")
+                log.exception("this should not be; going on")
                 if self._bugs.failures >= ERRORS_MAX:
                     raise
                 self._rest(self._bugs.pause_s(self._rng))
