@@ -45,33 +45,35 @@ class Pass:
 
 
 class Cycle:
-    """Takes one lease through the rooms. `wait` is how it sleeps, so that a drain can end the sleep."""
+    """Takes one lease through the rooms, for the worker `worker_id`. `wait` is how it sleeps, so that a drain can end it."""
 
-    def __init__(self, rooms: Rooms, api: BatchApi, settings: Settings, mono: Mono, rng: Random, wait: Wait) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        api: BatchApi,
+        settings: Settings,
+        mono: Mono,
+        rng: Random,
+        wait: Wait,
+        *,
+        worker_id: str = "",
+    ) -> None:
         self._rooms, self._api, self._settings = rooms, api, settings
-        self._mono, self._rng, self._wait = mono, rng, wait
+        self._mono, self._rng, self._wait, self._worker_id = mono, rng, wait, worker_id
         self._bucket: FleetBucket = rooms.buckets[DESCRIBE]
-        self._open: Lease | None = None
         self._patience = Patience(round(settings.missing_grace * 1000), settings.missing_checks)
 
     def run(self) -> Pass:
         """One pass. Raises RedisUnavailable or StateError; AWS's failures are in the answer."""
-        self._give_back()
         s = self._settings
-        lease = self._rooms.schedule.claim(s.visibility, margin_s=s.margin, patience_s=PATIENCE * s.freshness)
+        lease = self._rooms.schedule.claim(
+            s.visibility, margin_s=s.margin, patience_s=PATIENCE * s.freshness, worker_id=self._worker_id
+        )
         if isinstance(lease, Nothing):
             return Pass(wait_s=lease.wait_s, idle=True)
         done = Pass()
-        self._open = lease
         self._serve(lease, list(lease.jobs), done)
-        self._open = None
         return done
-
-    def _give_back(self) -> None:
-        """A pass that Redis cut short left its lease open: its jobs need not wait for the visibility timeout."""
-        if self._open is not None and self._mono() < self._open.trusted_until:
-            self._rooms.schedule.release(self._open, list(self._open.jobs))
-        self._open = None
 
     def _serve(self, lease: Lease, ids: Sequence[str], done: Pass) -> None:
         """Spend one token on `ids`. A call that AWS refuses as a whole is split until the culprit is alone."""

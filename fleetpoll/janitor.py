@@ -21,6 +21,8 @@ class Janitor:
         keys = self._rooms.keys
         kept_ms = round(self._settings.finished_kept * 1000)
         jobs, workers = self._rooms.scripts.run(
-            "sweep", (keys.ledger, keys.finished, keys.counts, keys.roster), ("", kept_ms, STEP, FORGOTTEN_BEATS)
+            "sweep",
+            (keys.ledger, keys.finished, keys.counts, keys.roster, keys.leases),
+            ("", kept_ms, STEP, FORGOTTEN_BEATS),
         )
         return int(jobs), int(workers)

@@ -69,10 +69,11 @@ class Poller:
         self._rooms, self._settings, self._stopping, self._alive = rooms, settings, stopping, alive
         self._mono: Mono = system_mono
         self._rng = Random()
-        self._cycle = Cycle(rooms, api, settings, self._mono, self._rng, self._wait_for_token)
-        self._janitor = Janitor(rooms, settings)
         self._host, self._pid = socket.gethostname(), os.getpid()
         self.worker_id = f"{self._host}-{self._pid}-{secrets.token_hex(2)}"
+        wait = self._wait_for_token
+        self._cycle = Cycle(rooms, api, settings, self._mono, self._rng, wait, worker_id=self.worker_id)
+        self._janitor = Janitor(rooms, settings)
         self._started_ms = 0
         self._calls = 0
         self._order: Order | None = None

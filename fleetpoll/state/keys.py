@@ -13,6 +13,7 @@ all of it, while many fleets spread over the Cluster.
 | totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims         |
 | bucket:OPERATION | hash    | the token bucket of one AWS operation (see reserve.lua)                                 |
 | roster           | hash    | worker id -> its last beat                                                              |
+| leases           | hash    | worker id -> fence of its last lease                                                    |
 | order            | string  | what the whole fleet is told to do (drain, stop)                                        |
 | doorbell         | channel | rings when jobs were tracked ("track") or an order was given ("order")                  |
 
@@ -67,6 +68,11 @@ class Keys:
     def roster(self) -> str:
         """Hash of the workers' last beats."""
         return self._key("roster")
+
+    @property
+    def leases(self) -> str:
+        """Hash of the fences of the workers' last leases."""
+        return self._key("leases")
 
     @property
     def order(self) -> str:

@@ -83,15 +83,22 @@ class Schedule:
         return sum(int(self._scripts.run("untrack", keys, chunk)) for chunk in chunks(ids))
 
     def claim(
-        self, visibility_s: float, *, margin_s: float, patience_s: float = 0.0, now_ms: int | None = None
+        self,
+        visibility_s: float,
+        *,
+        margin_s: float,
+        patience_s: float = 0.0,
+        worker_id: str = "",
+        now_ms: int | None = None,
     ) -> Lease | Nothing:
         """Borrow up to 100 jobs: those that are due, topped up with the soonest that are not; or hear how long to wait.
 
-        With fewer than 100 due, the oldest waits up to `patience_s` for company.
+        With fewer than 100 due, the oldest waits up to `patience_s` for company. A worker that names itself holds one
+        lease at a time: what it still held is given back first, so that a claim whose reply was lost costs nothing.
         """
         asked_at = self._mono()
-        keys = (self._keys.schedule, self._keys.ledger, self._keys.totals)
-        args = (_now(now_ms), IDS_PER_LEASE, _ms(visibility_s), _ms(patience_s))
+        keys = (self._keys.schedule, self._keys.ledger, self._keys.totals, self._keys.leases)
+        args = (_now(now_ms), IDS_PER_LEASE, _ms(visibility_s), _ms(patience_s), worker_id)
         claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:
             return Nothing(None if wait_or_due < 0 else wait_or_due / 1000, int(live))

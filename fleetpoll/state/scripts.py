@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 VERBS = ("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "sweep", "track", "untrack")
 REPEATABLE = frozenset({"penalize", "release", "settle", "sweep", "track", "untrack"})
-"""Verbs that are idempotent or fenced: a lost reply is answered by asking again. A claim or a token would be taken twice.
+"""Verbs that are idempotent or fenced: a lost reply is answered by asking again. A token would be taken twice;
+a claim is made anew by whoever is ready for it, and gives back what was lost.
 A beat is not among them, because the next one comes anyway."""
 ATTEMPTS = 3
 PAUSE_S = 0.1

@@ -125,7 +125,7 @@ def broken_cycle(own: Rooms) -> Iterator[Callable[[bool], Cycle]]:
                 raise RedisUnavailable("the doorbell's connection is gone")
             return True
 
-        cycle = Cycle(own, BatchApi(settings), settings, system_mono, Random(1), wait)
+        cycle = Cycle(own, BatchApi(settings), settings, system_mono, Random(1), wait, worker_id="w")
 
         def with_redis(there: bool) -> Cycle:  # noqa: FBT001 - the state itself is the argument
             lost["now"] = not there

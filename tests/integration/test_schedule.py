@@ -304,13 +304,39 @@ def test_a_sweep_forgets_finished_jobs_after_their_time(rooms: Rooms) -> None:
     lease = lease_of(rooms, NOW)
     settle(rooms, lease, [moved_to(lease, done, JobStatus.FAILED, None), Look(live, 1.0)], NOW)
     k = rooms.keys
-    keys = (k.ledger, k.finished, k.counts, k.roster)
+    keys = (k.ledger, k.finished, k.counts, k.roster, k.leases)
 
     assert rooms.scripts.run("sweep", keys, (NOW + 999, 1000, 10, 60_000)) == [0, 0]
     assert rooms.scripts.run("sweep", keys, (NOW + 1000, 1000, 10, 60_000)) == [1, 0]
 
     assert rooms.ledger.sizes() == (1, 1)
     assert rooms.ledger.counts() == {JobStatus.UNSEEN: 1}
+
+
+def test_a_claim_whose_reply_was_lost_costs_nothing(rooms: Rooms) -> None:
+    """A worker that claims again holds nothing any more: what it had is due at once, and others' leases are not touched."""
+    mine, theirs = make_ids(200)[:100], make_ids(200)[100:]
+    rooms.schedule.track(mine, now_ms=NOW - 1)
+    rooms.schedule.track(theirs, now_ms=NOW)
+    rooms.schedule.claim(VISIBILITY_S, margin_s=MARGIN_S, worker_id="w", now_ms=NOW)  # and the reply is lost
+    other = rooms.schedule.claim(VISIBILITY_S, margin_s=MARGIN_S, worker_id="x", now_ms=NOW)
+
+    again = rooms.schedule.claim(VISIBILITY_S, margin_s=MARGIN_S, worker_id="w", now_ms=NOW + 10_000)
+
+    assert isinstance(other, Lease)
+    assert isinstance(again, Lease)
+    assert (set(other.jobs), set(again.jobs)) == (set(theirs), set(mine))
+
+
+def test_a_worker_that_settled_gives_nothing_back(rooms: Rooms) -> None:
+    """Jobs that were settled keep their next look when their worker claims again."""
+    ids = make_ids(2)
+    rooms.schedule.track(ids, now_ms=NOW)
+    lease = rooms.schedule.claim(VISIBILITY_S, margin_s=MARGIN_S, worker_id="w", now_ms=NOW)
+    assert isinstance(lease, Lease)
+    settle(rooms, lease, [Look(job_id, 7.0) for job_id in ids], NOW)
+
+    assert rooms.schedule.claim(VISIBILITY_S, margin_s=MARGIN_S, worker_id="w", now_ms=NOW) == Nothing(7.0, 2)
 
 
 def test_two_leases_of_one_millisecond_have_fences_of_their_own(rooms: Rooms) -> None:

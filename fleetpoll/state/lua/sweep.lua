@@ -3,6 +3,7 @@
 -- KEYS[2] finished  zset job id -> settled ms     ARGV[2] ms that finished jobs are kept
 -- KEYS[3] counts    hash status -> jobs           ARGV[3] the most jobs to forget in this step
 -- KEYS[4] roster    hash worker id -> "ms facts"  ARGV[4] beats that a worker may miss before it is forgotten
+-- KEYS[5] leases    hash worker id -> fence
 -- Returns {jobs forgotten, workers forgotten}
 local now = tonumber(ARGV[1])
 if not now then
@@ -23,6 +24,7 @@ for i = 1, #roster, 2 do
   local beat, every_s = string.match(roster[i + 1], '^(%d+) .*"beat_s":([%d.]+)')
   if not beat or now - beat > tonumber(ARGV[4]) * every_s * 1000 then
     redis.call('HDEL', KEYS[4], roster[i])
+    redis.call('HDEL', KEYS[5], roster[i])
     silent = silent + 1
   end
 end
