@@ -24,16 +24,9 @@ from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.process import Simulator
+from fleetpoll.simulator.surroundings import NO_AWS
 from fleetpoll.state.rooms import Rooms, open_rooms
 
-AWS_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "rig",
-    "AWS_SECRET_ACCESS_KEY": "rig",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
 LEAVE_S = 40.0
 
 
@@ -108,7 +101,7 @@ class Rig:
             if value is not None and value != getattr(Settings(), name)
         }
         found = {"FLEETPOLL_REDIS_URL": self.url, "AWS_ENDPOINT_URL_BATCH": self.simulator.url}
-        return plain | AWS_ENVIRONMENT | given | found
+        return plain | NO_AWS | given | found
 
     def workers(self) -> Workers:
         """Start a supervisor with its pollers."""

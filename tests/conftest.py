@@ -11,6 +11,7 @@ import pytest
 
 from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import Settings
+from fleetpoll.simulator.surroundings import NO_AWS
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.rooms import Rooms, open_rooms
 
@@ -19,14 +20,6 @@ PERMANENT = frozenset(
     | {f"bucket:{op}" for op in ("DescribeJobs", "SubmitJob", "TerminateJob", "CancelJob", "ListJobs")}
 )
 """The keys that may live without a TTL: as many as there are names here, however many jobs there are."""
-AWS_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -42,7 +35,7 @@ def clean_env(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("FLEETPOLL_", "AWS_")):
             monkeypatch.delenv(name)
-    for name, value in AWS_ENVIRONMENT.items():
+    for name, value in NO_AWS.items():
         monkeypatch.setenv(name, value)
 
 

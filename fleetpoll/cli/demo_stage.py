@@ -17,21 +17,13 @@ from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import PREFIX, load
 from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.process import Simulator
+from fleetpoll.simulator.surroundings import NO_AWS
 
 FRESHNESS_S = 0.25  # so short that the allowance is the bottleneck: that is what the demo is about
 LATENCY_MS, LATENCY_JITTER_MS = 20.0, 20.0
 DRAIN_S = 5.0
 LOG_LINES = 15
 NOT_INHERITED = (PREFIX, "AWS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-NO_AWS = {
-    "AWS_ACCESS_KEY_ID": "demo",
-    "AWS_SECRET_ACCESS_KEY": "demo",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
-"""An environment in which nothing can reach the real AWS by mistake."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,19 @@ from fleetpoll.state.events import BLOCK_S, Events
 REDIS_RETRY_S = 0.5
 
 
+def read_on(events: Events, after: str, block_s: float) -> list[Transition]:
+    """What comes after the cursor within `block_s` (≤ 2 s), oldest first; nothing, after a pause, while Redis is away."""
+    try:
+        return events.read(after, block_s=block_s)
+    except RedisUnavailable:
+        time.sleep(min(REDIS_RETRY_S, block_s))
+        return []
+
+
 def follow(events: Events, after: str) -> Iterator[Transition | None]:
     """Every transition after the cursor; None whenever a moment passed without one, be it that Redis is away."""
     while True:
-        try:
-            page = events.read(after, block_s=BLOCK_S)
-        except RedisUnavailable:
-            time.sleep(REDIS_RETRY_S)
-            page = []
+        page = read_on(events, after, BLOCK_S)
         for transition in page:
             after = transition.cursor
             yield transition

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fleetpoll.client.following import read_on
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.errors import RedisUnavailable
 from fleetpoll.jobs import STARTED, TERMINAL, JobStatus
@@ -15,7 +15,6 @@ from fleetpoll.state.rooms import Rooms
 
 RECHECK_S = 30.0
 """How often the ledger is asked again: for a job that was untracked, or a stream that was trimmed."""
-REDIS_RETRY_S = 0.5
 
 
 class Goal(StrEnum):
@@ -77,12 +76,7 @@ class Waiter:
         return Waited(self._reached, list(self._pending), self._gone)
 
     def _read(self, cursor: str, block_s: float) -> str:
-        try:
-            transitions = self._rooms.events.read(cursor, block_s=block_s)
-        except RedisUnavailable:  # the cursor holds our place until it is back
-            time.sleep(min(REDIS_RETRY_S, block_s))
-            return cursor
-        for transition in transitions:
+        for transition in read_on(self._rooms.events, cursor, block_s):
             if transition.job_id in self._pending and transition.after in self._goal.statuses:
                 self._reach(transition.job_id, transition.after)
             cursor = transition.cursor

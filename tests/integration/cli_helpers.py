@@ -59,11 +59,6 @@ class Cli:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def make_ids(count: int) -> list[str]:
-    """Ids that differ and sort as they were made."""
-    return [f"{n:08x}-0000-4000-8000-000000000000" for n in range(count)]
-
-
 def move(rooms: Rooms, statuses: dict[str, JobStatus], **facts: Any) -> None:
     """Let tracked jobs be seen in these statuses."""
     lease = rooms.schedule.claim(60.0, margin_s=5.0, now_ms=rooms.roster.now_ms() + 3_600_000)

@@ -9,7 +9,8 @@ import pytest
 
 from fleetpoll.jobs import JobStatus
 from fleetpoll.state.rooms import Rooms
-from tests.integration.cli_helpers import SCRIPT, Cli, make_ids, move
+from tests.ids import make_ids
+from tests.integration.cli_helpers import SCRIPT, Cli, move
 
 ONE, TWO, THREE = make_ids(3)
 

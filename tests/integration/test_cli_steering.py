@@ -12,7 +12,8 @@ import pytest
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import SUBMIT, Rooms
 from fleetpoll.state.roster import Facts, OrderKind
-from tests.integration.cli_helpers import Cli, make_ids, wait_until
+from tests.ids import make_ids
+from tests.integration.cli_helpers import Cli, wait_until
 
 NEVER = make_ids(1)[0]
 

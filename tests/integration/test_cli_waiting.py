@@ -17,7 +17,8 @@ from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import Settings
 from fleetpoll.state.rooms import Rooms, open_rooms
 from fleetpoll.state.roster import Facts
-from tests.integration.cli_helpers import Cli, make_ids, move, wait_until
+from tests.ids import make_ids
+from tests.integration.cli_helpers import Cli, move, wait_until
 
 ONE, TWO, THREE = make_ids(3)
 

@@ -27,16 +27,12 @@ from fleetpoll.state.bucket import PAUSED_RECHECK_S
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease, Nothing
+from tests.ids import make_ids
 
 DEADLINE_S = 30.0
 RATE = 200.0
 
 Build = Callable[..., Cycle]
-
-
-def make_ids(count: int) -> list[str]:
-    """Ids that differ and that nobody knows."""
-    return [f"{n:08x}-0000-4000-8000-000000000000" for n in range(count)]
 
 
 def nap(wait_s: float) -> bool:

@@ -21,16 +21,12 @@ from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.roster import Facts, Order, OrderKind
 from fleetpoll.state.schedule import Lease, Look
+from tests.ids import make_ids
 
 NOW = 1_800_000_000_000
 FACTS = Facts("host", 4711, NOW, beat_s=5.0, calls=3, version="1.0")
 LONG_S = 20.0
 """More than anything here should take; who waits that long has missed something."""
-
-
-def make_ids(count: int) -> list[str]:
-    """Ids that differ."""
-    return [f"{n:08x}-0000-4000-8000-000000000000" for n in range(count)]
 
 
 def move(rooms: Rooms, status: JobStatus, *, stopped_ms: int = 0, now_ms: int | None = None) -> list[str]:

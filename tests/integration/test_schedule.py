@@ -11,15 +11,11 @@ import msgspec
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.schedule import Lease, Look, Nothing
+from tests.ids import make_ids
 
 NOW = 1_800_000_000_000
 VISIBILITY_S = 60.0
 MARGIN_S = 5.0
-
-
-def make_ids(count: int, start: int = 0) -> list[str]:
-    """Ids that differ and sort as they were made."""
-    return [f"{n:08x}-0000-4000-8000-000000000000" for n in range(start, start + count)]
 
 
 def claim(rooms: Rooms, now_ms: int, patience_s: float = 0.0) -> Lease | Nothing:
