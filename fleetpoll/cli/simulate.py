@@ -13,7 +13,7 @@ from fleetpoll.client.fleet import open_fleet
 from fleetpoll.errors import SettingsError, Unreachable
 from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.control import ControlClient
-from fleetpoll.simulator.flags import DEFAULTS, PLAIN, flag, parse_life, parse_limit
+from fleetpoll.simulator.flags import DEFAULTS, PLAIN, flag, parse_life, parse_limit, parse_tenant
 from fleetpoll.simulator.server import run
 
 EPILOG = """\b
@@ -39,6 +39,14 @@ def limits_of(ctx: click.Context, parameter: click.Parameter, values: tuple[str,
     """Each OPERATION=RATE[:BURST]."""
     try:
         return dict(parse_limit(value) for value in values)
+    except argparse.ArgumentTypeError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+def tenants_of(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[Operation, float]:
+    """Each OPERATION=RATE."""
+    try:
+        return dict(parse_tenant(value) for value in values)
     except argparse.ArgumentTypeError as error:
         raise click.BadParameter(str(error), ctx, parameter) from None
 
@@ -72,12 +80,20 @@ def simulate() -> None:
     metavar="OPERATION=RATE[:BURST]",
     help="calls per second and burst of an operation; may be repeated  [default: no limit]",
 )
-def serve(life: tuple[float, float] | None, limits: dict[Operation, Limit], **plain: Any) -> None:
+@click.option(
+    "--tenant",
+    "tenants",
+    callback=tenants_of,
+    multiple=True,
+    metavar="OPERATION=RATE",
+    help="calls per second that others make out of an operation's bucket; may be repeated  [default: none]",
+)
+def serve(life: tuple[float, float] | None, **plain: Any) -> None:
     """Serve the pretend AWS Batch until Ctrl-C.
 
     The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list.
     """
-    config = SimulatorConfig(**bounds(life), limits=limits, **plain)
+    config = SimulatorConfig(**bounds(life), **plain)
     run(config, announce)
 
 

@@ -7,7 +7,8 @@ Faithful (held by tests against botocore's own shapes and, where moto can, again
 
 - the wire: rest-json, keep-alive, `x-amzn-ErrorType`, `x-amzn-RequestId`, AWS's codes and texts for a 101st id and
   for throttled calls;
-- a true token bucket per operation (starts full, refills continuously): 429 `TooManyRequestsException`;
+- a true token bucket per operation (starts full, refills continuously): 429 `TooManyRequestsException`; if asked for,
+  with `x-amz-retry-after`, with other tenants who drink from the bucket, and with calls that are throttled at random;
 - unknown ids are left out; a new job may be invisible for a moment; finished jobs vanish after the retention time;
 - lives: SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, then SUCCEEDED or FAILED; failed attempts go back to
   RUNNABLE; a job that fails has used all its attempts; `createdAt`, `startedAt`, `stoppedAt` are exact to the plan
@@ -22,7 +23,7 @@ ARNs are not ids here; capacity is endless; terminating takes effect at once; a 
 throttling and latency.
 
 The rooms: `lifecycle` (pure: a job's life) → `records` (a job) → `population` (all jobs) and `descriptions` (their
-JSON) → `account` (with `buckets` and `witness`) → `operations` (the API) and `orders` (the control endpoints) →
-`server` (HTTP, from `wire`). `flags` is its command line. For those who use it: `control`, a client of the control
-endpoints, and `process`, the server as a child process.
+JSON) → `account` (with `gates` before `buckets`, and the `witness` of `calls`) → `operations` (the API) and `orders`
+(the control endpoints) → `server` (HTTP, from `wire`). `flags` is its command line. For those who use it: `control`, a
+client of the control endpoints, and `process`, the server as a child process.
 """

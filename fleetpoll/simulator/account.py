@@ -11,9 +11,11 @@ import uuid
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from fleetpoll.simulator.buckets import TokenBucket
-from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+import msgspec
+
+from fleetpoll.simulator.config import Disturbance, Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.descriptions import Look, Template
+from fleetpoll.simulator.gates import Gate
 from fleetpoll.simulator.lifecycle import Life, draws, gather, plan_life
 from fleetpoll.simulator.population import Population
 from fleetpoll.simulator.records import SimulatedJob
@@ -29,11 +31,12 @@ SPREAD_DRAW = -1  # the part of a job's draws that places its birth
 class ApiError(Exception):
     """An answer that says no, in AWS's words."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, retry_after_ms: int = 0) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.retry_after_ms = retry_after_ms
 
 
 def wall_ms() -> int:
@@ -51,7 +54,12 @@ class Account:
         now_ms = clock()
         self.population = Population(round(config.retention_s * 1000), now_ms)
         self.witness = Witness(now_ms)
-        self._buckets = {operation: TokenBucket(config.limits.get(operation, Limit()), now_ms) for operation in Operation}
+        self._gates = {
+            operation: Gate(
+                config.limits.get(operation, Limit()), config.disturbance(operation), f"{self.seed}/{operation}", now_ms
+            )
+            for operation in Operation
+        }
         self._templates: dict[Look, Template] = {}
         self._born = 0
         self.default_life = Life(
@@ -65,20 +73,30 @@ class Account:
     def admit(self, operation: Operation) -> int:
         """Count a call and take its token, or refuse it. Returns the moment of arrival."""
         now_ms = self.clock()
-        calls = self.witness.calls[operation]
+        calls, gate = self.witness.calls[operation], self._gates[operation]
         calls.arrive(now_ms)
-        if not self._buckets[operation].take(now_ms):
-            calls.throttled += 1
-            raise ApiError(429, "TooManyRequestsException", "Too Many Requests")
+        if not gate.admit(calls, now_ms):
+            calls.throttle(now_ms)
+            raise ApiError(429, "TooManyRequestsException", "Too Many Requests", gate.disturbance.retry_after_ms)
         return now_ms
 
     def limit(self, operation: Operation, limit: Limit) -> None:
         """Change an operation's allowance from now on."""
-        self._buckets[operation].change(limit, self.clock())
+        self._gates[operation].change(limit, self.witness.calls[operation], self.clock())
 
     def limits(self) -> dict[str, Limit]:
         """The allowance of each operation."""
-        return {operation: bucket.limit for operation, bucket in self._buckets.items()}
+        return {operation: gate.limit for operation, gate in self._gates.items()}
+
+    def disturb(self, operation: Operation, **changes: Any) -> None:
+        """Change what disturbs an operation from now on; what is not named stays."""
+        gate = self._gates[operation]
+        disturbance = msgspec.structs.replace(gate.disturbance, **changes)
+        gate.disturb(disturbance, self.witness.calls[operation], self.clock())
+
+    def disturbances(self) -> dict[str, Disturbance]:
+        """What disturbs each operation."""
+        return {operation: gate.disturbance for operation, gate in self._gates.items()}
 
     def look(self, **fields: Any) -> Look:
         """What jobs of this account look like."""
@@ -118,13 +136,16 @@ class Account:
         return job
 
     def stats(self) -> dict[str, Any]:
-        """The witness's figures, and how many jobs live."""
+        """The witness's figures; how many jobs live, and how many of them nobody asked for; which ends nobody knows of."""
         now_ms = self.clock()
+        self._let_others_call(now_ms)
         live_mean = self.population.live_mean(now_ms)
-        report = self.witness.report(now_ms)
-        return report | {
-            "live": self.population.live,
+        witness, living = self.witness, self.population.living
+        return witness.report(now_ms) | {
+            "undetected": witness.shown.undetected(self.population.ended_since(witness.since_ms), now_ms),
+            "live": len(living),
             "live_mean": live_mean,
+            "live_unasked": witness.asked.unasked(living),
             "jobs": len(self.population.jobs),
             "seed": self.seed,
         }
@@ -132,8 +153,13 @@ class Account:
     def restart_stats(self) -> None:
         """Begin a new measuring window."""
         now_ms = self.clock()
+        self._let_others_call(now_ms)
         self.witness.restart(now_ms)
         self.population.restart(now_ms)
+
+    def _let_others_call(self, now_ms: int) -> None:
+        for operation, gate in self._gates.items():
+            gate.catch_up(self.witness.calls[operation], now_ms)
 
     def _new_id(self, seed: int) -> str:
         self._born += 1

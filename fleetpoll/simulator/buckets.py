@@ -14,9 +14,9 @@ class TokenBucket:
     def __init__(self, limit: Limit, now_ms: int) -> None:
         self.limit = limit
         self._tokens = limit.burst
-        self._at_ms = now_ms
+        self._at_ms: float = now_ms
 
-    def take(self, now_ms: int) -> bool:
+    def take(self, now_ms: float) -> bool:
         """Take one token if there is one; always, when there is no limit."""
         if self.limit.rate == 0:
             return True
@@ -34,7 +34,7 @@ class TokenBucket:
         self.limit = limit
         self._tokens = limit.burst if unlimited else min(self._tokens, limit.burst)
 
-    def _refill(self, now_ms: int) -> None:
+    def _refill(self, now_ms: float) -> None:
         elapsed_ms = max(0, now_ms - self._at_ms)  # a clock that was set back takes no tokens away
         self._at_ms = now_ms
         self._tokens = min(self.limit.burst, self._tokens + self.limit.rate * elapsed_ms / 1000)

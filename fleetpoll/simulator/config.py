@@ -9,6 +9,7 @@ import msgspec
 from fleetpoll.errors import SettingsError
 
 WEEK_S = 7 * 86_400.0
+TENANT_RATE_MAX = 10_000.0  # each call of a tenant is drawn, some 0.5 us
 
 
 class Operation(StrEnum):
@@ -38,6 +39,26 @@ class Limit(msgspec.Struct, frozen=True):
             raise SettingsError(f"limit {self.rate:g}:{self.burst:g}: the rate must be 0 or more, the burst 1 or more")
 
 
+class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes it hard to find out an operation's limit."""
+
+    reject_share: float = 0.0
+    """The share of the calls that are throttled at random, whatever the bucket holds, 0 to 1; they take no token."""
+    tenant_rate: float = 0.0
+    """How many calls per second others make, out of the same bucket."""
+    retry_after_ms: int = 0
+    """The wait that a throttled call is told in `x-amz-retry-after`; 0 tells none."""
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none, and times and rates below nothing."""
+        if not 0 <= self.reject_share <= 1:
+            raise SettingsError(f"reject_share is {self.reject_share:g}: give a share from 0 to 1")
+        if not 0 <= self.tenant_rate <= TENANT_RATE_MAX:
+            raise SettingsError(f"a tenant of {self.tenant_rate:g} calls/s: give 0 to {TENANT_RATE_MAX:g}")
+        if self.retry_after_ms < 0:
+            raise SettingsError(f"retry_after_ms is {self.retry_after_ms}: give 0 or more")
+
+
 class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the simulated account is like. Times end in their unit: `_s` seconds, `_ms` milliseconds."""
 
@@ -50,7 +71,7 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     account_id: str = "123456789012"
     """The account in ARNs."""
     seed: int = 0
-    """Ids and lives follow from it; 0 draws a fresh one, so that two runs never share an id."""
+    """Ids, lives, strays and tenants follow from it; 0 draws a fresh one, so that two runs never share an id."""
     life_min_s: float = 60.0
     """The shortest life of a job, createdAt to stoppedAt, in seconds."""
     life_max_s: float = 600.0
@@ -69,6 +90,12 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """How long a finished job is remembered, in seconds."""
     limits: dict[Operation, Limit] = {}
     """The token bucket of each operation; an operation that is not named is unlimited."""
+    tenants: dict[Operation, float] = {}
+    """The calls per second that others make of an operation, out of its bucket."""
+    reject_share: float = 0.0
+    """The share of the calls of every operation that are throttled at random, token or not, 0 to 1."""
+    retry_after_ms: int = 0
+    """The wait that throttled calls are told in `x-amz-retry-after`, in milliseconds; 0 tells none."""
     exit_with_parent: bool = False
     """Whether to stop when standard input is closed, so that no process outlives the one that started it."""
 
@@ -82,3 +109,13 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         for name in ("invisible_s", "latency_ms", "latency_jitter_ms", "retention_s"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}: give 0 or more")
+        for operation in Operation:
+            self.disturbance(operation)
+
+    def disturbance(self, operation: Operation) -> Disturbance:
+        """What disturbs that operation at first."""
+        return Disturbance(
+            reject_share=self.reject_share,
+            tenant_rate=self.tenants.get(operation, 0.0),
+            retry_after_ms=self.retry_after_ms,
+        )

@@ -47,6 +47,18 @@ class ControlClient:
         """Change an operation's allowance from now on; a rate of 0 lifts it."""
         self._order("POST", "limits", {"operation": operation, "rate": rate, "burst": burst})
 
+    def disturb(
+        self,
+        operation: str,
+        *,
+        reject_share: float | None = None,
+        tenant_rate: float | None = None,
+        retry_after_ms: int | None = None,
+    ) -> None:
+        """Change what disturbs an operation from now on; what is not given stays. See `config.Disturbance`."""
+        changes = {"reject_share": reject_share, "tenant_rate": tenant_rate, "retry_after_ms": retry_after_ms}
+        self._order("POST", "disturb", {"operation": operation, **changes})
+
     def _order(self, method: str, order: str, body: Any = None) -> Any:
         connection = HTTPConnection(urlsplit(self.url).netloc, timeout=TIMEOUT_S)
         try:

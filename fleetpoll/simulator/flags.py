@@ -17,13 +17,15 @@ PLAIN: dict[str, tuple[type, str]] = {
     "port": (int, "port to listen on; 0 takes a free one"),
     "region": (str, "Region in ARNs"),
     "account_id": (str, "account in ARNs"),
-    "seed": (int, "ids and lives follow from it; 0 draws a fresh one"),
+    "seed": (int, "ids, lives, strays and tenants follow from it; 0 draws a fresh one"),
     "fail_share": (float, "share of the jobs that end FAILED"),
     "retry_share": (float, "share of the attempts that fail and are retried"),
     "invisible_s": (float, "seconds for which a new job is not shown"),
     "latency_ms": (float, "milliseconds that each accepted call takes"),
     "latency_jitter_ms": (float, "up to how many milliseconds longer"),
     "retention_s": (float, "seconds for which a finished job is remembered"),
+    "reject_share": (float, "share of the calls that are throttled at random, token or not"),
+    "retry_after_ms": (int, "milliseconds that x-amz-retry-after tells a throttled call to wait; 0 tells none"),
 }
 
 
@@ -48,6 +50,14 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help=f"calls per second and burst of an operation ({', '.join(Operation)}); may be repeated",
     )
+    flags.add_argument(
+        "--tenant",
+        metavar="OPERATION=RATE",
+        type=parse_tenant,
+        action="append",
+        default=[],
+        help="calls per second that others make out of an operation's bucket; may be repeated",
+    )
     flags.add_argument("--exit-with-parent", action="store_true", help="stop when standard input is closed")
     return flags
 
@@ -67,6 +77,7 @@ def parse_config(arguments: Sequence[str]) -> SimulatorConfig:
             life_min_s=parsed.life[0],
             life_max_s=parsed.life[1],
             limits=dict(parsed.limit),
+            tenants=dict(parsed.tenant),
             exit_with_parent=parsed.exit_with_parent,
         )
     except SettingsError as error:
@@ -78,6 +89,7 @@ def to_arguments(config: SimulatorConfig) -> list[str]:
     arguments = [f"{flag(name)}={getattr(config, name)}" for name in PLAIN]
     arguments.append(f"--life={config.life_min_s!r}:{config.life_max_s!r}")
     arguments += [f"--limit={operation}={limit.rate!r}:{limit.burst!r}" for operation, limit in config.limits.items()]
+    arguments += [f"--tenant={operation}={rate!r}" for operation, rate in config.tenants.items()]
     return [*arguments, "--exit-with-parent"] if config.exit_with_parent else arguments
 
 
@@ -94,4 +106,13 @@ def parse_limit(text: str) -> tuple[Operation, Limit]:
     try:
         return Operation(operation), Limit(float(rate), float(burst or max(1.0, float(rate))))
     except (SettingsError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def parse_tenant(text: str) -> tuple[Operation, float]:
+    """OPERATION=RATE."""
+    operation, _, rate = text.partition("=")
+    try:
+        return Operation(operation), float(rate)
+    except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error

@@ -56,6 +56,15 @@ class NewLimit(msgspec.Struct, forbid_unknown_fields=True):
     burst: float = 1.0
 
 
+class Disturb(msgspec.Struct, forbid_unknown_fields=True):
+    """What disturbs an operation from now on; what is not given stays."""
+
+    operation: Operation
+    reject_share: float | None = None
+    tenant_rate: float | None = None
+    retry_after_ms: int | None = None
+
+
 async def populate(account: Account, request: Request) -> Any:
     """Create jobs; answers their ids."""
     order = msgspec.json.decode(request.body, type=Populate)
@@ -105,7 +114,7 @@ async def truth(account: Account, request: Request) -> Any:
 async def live(account: Account, _: Request) -> Any:
     """How many jobs have not ended."""
     account.population.advance(account.clock())
-    return account.population.live
+    return len(account.population.living)
 
 
 async def stats(account: Account, _: Request) -> Any:
@@ -127,6 +136,14 @@ async def limits(account: Account, request: Request) -> Any:
     return account.limits()
 
 
+async def disturb(account: Account, request: Request) -> Any:
+    """Show what disturbs the operations, after changing that of one if the request is a POST."""
+    if request.method == "POST":
+        order = msgspec.structs.asdict(msgspec.json.decode(request.body, type=Disturb))
+        account.disturb(**{name: value for name, value in order.items() if value is not None})
+    return account.disturbances()
+
+
 ORDERS: dict[tuple[str, str], Callable[[Account, Request], Awaitable[Any]]] = {
     ("POST", "populate"): populate,
     ("GET", "truth"): truth,
@@ -136,6 +153,8 @@ ORDERS: dict[tuple[str, str], Callable[[Account, Request], Awaitable[Any]]] = {
     ("POST", "reset-stats"): reset_stats,
     ("GET", "limits"): limits,
     ("POST", "limits"): limits,
+    ("GET", "disturb"): disturb,
+    ("POST", "disturb"): disturb,
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections import defaultdict, deque
+from itertools import takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,11 @@ COMPACT_EVERY = 10_000  # forgotten jobs before the queues' lists are rewritten
 
 
 class Population:
-    """The jobs by id and by queue; counts the living."""
+    """The jobs by id and by queue; knows the living."""
 
     def __init__(self, retention_ms: int, now_ms: int) -> None:
         self.jobs: dict[str, SimulatedJob] = {}
-        self.live = 0
+        self.living: set[str] = set()
         self._queues: defaultdict[str, list[SimulatedJob]] = defaultdict(list)
         self._retention_ms = retention_ms
         self._ends: list[tuple[int, int, SimulatedJob]] = []  # a heap; an entry whose time is not the job's end is void
@@ -41,7 +42,7 @@ class Population:
         self.jobs[job.job_id] = job
         if job.parent is None:
             self._queues[job.template.look.job_queue].append(job)
-        self.live += 1
+        self.living.add(job.job_id)
         heapq.heappush(self._ends, (job.stopped_ms, job.number, job))
 
     def replan(self, job: SimulatedJob, plan: Plan, now_ms: int) -> None:
@@ -73,18 +74,22 @@ class Population:
             if ended_ms != job.stopped_ms:
                 continue
             self._count_until(ended_ms)
-            self.live -= 1
+            self.living.remove(job.job_id)
             self._finished.append(job)
         self._count_until(now_ms)
         finished = self._finished
         while finished and finished[0].stopped_ms + self._retention_ms <= now_ms:
             self._forget(finished.popleft())
 
+    def ended_since(self, moment_ms: int) -> Iterator[SimulatedJob]:
+        """The jobs that ended from that moment up to the last `advance` and are not forgotten, the latest first."""
+        return takewhile(lambda job: job.stopped_ms >= moment_ms, reversed(self._finished))
+
     def live_mean(self, now_ms: int) -> float:
         """The mean number of live jobs over time since `restart`."""
         self.advance(now_ms)
         elapsed_ms = self._at_ms - self._since_ms
-        return self._lived / elapsed_ms if elapsed_ms else float(self.live)
+        return self._lived / elapsed_ms if elapsed_ms else float(len(self.living))
 
     def restart(self, now_ms: int) -> None:
         """Begin a new mean."""
@@ -93,7 +98,7 @@ class Population:
 
     def _count_until(self, moment_ms: int) -> None:
         if moment_ms > self._at_ms:
-            self._lived += self.live * (moment_ms - self._at_ms)
+            self._lived += len(self.living) * (moment_ms - self._at_ms)
             self._at_ms = moment_ms
 
     def _forget(self, job: SimulatedJob) -> None:

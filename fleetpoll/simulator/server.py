@@ -95,13 +95,13 @@ class Server:
         except Exception:
             calls.errors += 1
             raise
-        calls.accepted += 1
+        calls.accept(asked_ms)
         return Response(answer)
 
 
 def failure(error: ApiError) -> Response:
     """An error in the form that botocore takes code and message from."""
-    return Response(msgspec.json.encode({"message": error.message}), error.status, error.code)
+    return Response(msgspec.json.encode({"message": error.message}), error.status, error.code, error.retry_after_ms)
 
 
 async def serve(

@@ -29,11 +29,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer, always JSON. `error_type` is AWS's code of an error."""
+    """One answer, always JSON. `error_type` is AWS's code of an error, `retry_after_ms` its advice if not 0."""
 
     body: bytes
     status: int = 200
     error_type: str = ""
+    retry_after_ms: int = 0
 
 
 async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
@@ -75,5 +76,7 @@ def write_response(writer: asyncio.StreamWriter, response: Response, *, keep_ali
     ]
     if response.error_type:
         head.append(f"x-amzn-ErrorType: {response.error_type}")
+    if response.retry_after_ms:
+        head.append(f"x-amz-retry-after: {response.retry_after_ms}")
     writer.write(("\r\n".join(head) + "\r\n\r\n").encode("latin-1"))
     writer.write(response.body)

@@ -7,53 +7,21 @@ window, which `restart` begins anew; only which statuses were shown outlives it,
 from __future__ import annotations
 
 from array import array
-from collections import Counter, deque
-from math import ceil
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from fleetpoll.jobs import JobStatus
+from fleetpoll.simulator.calls import Calls
 from fleetpoll.simulator.config import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from fleetpoll.simulator.records import SimulatedJob
+
 IDS_PER_CALL = 100  # AWS's limit
 FILLS = (1, 10, 50, 90, 99, 100)  # upper edges of the histogram of ids per accepted call
 ENDS = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED})
-
-
-class Calls:
-    """The calls of one operation."""
-
-    def __init__(self) -> None:
-        self.accepted = self.throttled = self.errors = 0
-        self.first_ms = self.last_ms = 0
-        self.worst_second = 0
-        self._second: deque[int] = deque()  # the calls of the last 1,000 ms
-
-    def arrive(self, now_ms: int) -> None:
-        """A call came in, whatever becomes of it."""
-        if not self._second and not self.worst_second:
-            self.first_ms = now_ms
-        self.last_ms = now_ms
-        second = self._second
-        second.append(now_ms)
-        while second[0] <= now_ms - 1000:
-            second.popleft()
-        self.worst_second = max(self.worst_second, len(second))
-
-    def report(self, window_ms: int) -> dict[str, Any]:
-        """The figures as JSON; `worst_second_calls` is the most calls of any sliding second, refused ones included."""
-        return {
-            "calls": self.accepted + self.throttled + self.errors,
-            "accepted": self.accepted,
-            "throttled": self.throttled,
-            "errors": self.errors,
-            "accepted_per_s": self.accepted * 1000 / window_ms if window_ms else 0.0,
-            "worst_second_calls": self.worst_second,
-            "first_call_ms": self.first_ms,
-            "last_call_ms": self.last_ms,
-        }
 
 
 class Asked:
@@ -62,13 +30,20 @@ class Asked:
     def __init__(self) -> None:
         self.ids = self.max_ids = self.with_duplicates = self.over_limit = 0
         self.fills: Counter[int] = Counter()
+        self._distinct: set[str] = set()
 
     def note(self, ids: Sequence[str]) -> None:
         """An accepted call asked for these ids."""
         self.ids += len(ids)
         self.max_ids = max(self.max_ids, len(ids))
-        self.with_duplicates += len(set(ids)) < len(ids)
+        distinct = set(ids)
+        self._distinct |= distinct
+        self.with_duplicates += len(distinct) < len(ids)
         self.fills[next(edge for edge in FILLS if len(ids) <= edge)] += 1
+
+    def unasked(self, ids: set[str]) -> int:
+        """How many of these nobody asked for."""
+        return len(ids - self._distinct)
 
     def report(self, accepted: int) -> dict[str, Any]:
         """The figures as JSON; `mean_ids` is ids per accepted call, `fill` the same as a share of 100."""
@@ -77,6 +52,7 @@ class Asked:
             "ids": self.ids,
             "mean_ids": mean,
             "fill": mean / IDS_PER_CALL,
+            "asked_distinct": len(self._distinct),
             "max_ids": self.max_ids,
             "ids_histogram": {f"<={edge}": self.fills[edge] for edge in FILLS},
             "calls_with_duplicates": self.with_duplicates,
@@ -121,15 +97,21 @@ class Shown:
             else:
                 statuses[job_id] = status
 
+    def undetected(self, ended: Iterable[SimulatedJob], now_ms: int) -> dict[str, Any]:
+        """How many of these ends no answer has shown, and for how long on average, as JSON."""
+        ages_ms = [now_ms - job.stopped_ms for job in ended if job.job_id not in self._ended_ms]
+        return {"count": len(ages_ms), "mean_age_ms": mean(ages_ms)}
+
     def report(self) -> dict[str, Any]:
-        """The figures as JSON; a lag is from stoppedAt to the first answer that showed the end."""
+        """The figures as JSON; a lag is from stoppedAt to the first answer that showed the end, `cdf` its percentiles."""
         lags = sorted(self._lags_ms)
         lag = {
             "count": len(lags),
-            "mean": sum(lags) / len(lags) if lags else 0.0,
-            "p50": percentile(lags, 0.50),
-            "p99": percentile(lags, 0.99),
-            "max": lags[-1] if lags else 0,
+            "mean": mean(lags),
+            "p50": percentile(lags, 50),
+            "p99": percentile(lags, 99),
+            "max": percentile(lags, 100),
+            "cdf": [percentile(lags, percent) for percent in range(101)] if lags else [],
         }
         after = {"count": self.asked_after, "distinct": len(self._asked_after_ids)}
         return {"transitions_shown": self.transitions, "completion_lag_ms": lag, "asked_after_terminal": after}
@@ -145,7 +127,7 @@ class Witness:
     def restart(self, now_ms: int) -> None:
         """Begin a new measuring window."""
         self.since_ms = now_ms
-        self.calls = {operation: Calls() for operation in Operation}
+        self.calls = {operation: Calls(now_ms) for operation in Operation}
         self.asked = Asked()
         self.shown.restart()
 
@@ -163,6 +145,12 @@ class Witness:
         return {"since_ms": self.since_ms, "now_ms": now_ms, "operations": operations, **self.shown.report()}
 
 
-def percentile(ordered: Sequence[int], share: float) -> int:
-    """The smallest value that at least this share of all values does not exceed (nearest rank); 0 of none."""
-    return ordered[ceil(share * len(ordered)) - 1] if ordered else 0
+def percentile(ordered: Sequence[int], percent: int) -> int:
+    """The smallest value that at least this percentage of all values does not exceed (nearest rank); 0 of none."""
+    # Whole numbers: 0.07 * 100 is more than 7.
+    return ordered[max(1, -(-percent * len(ordered) // 100)) - 1] if ordered else 0
+
+
+def mean(values: Sequence[int]) -> float:
+    """The mean; 0 of none."""
+    return sum(values) / len(values) if values else 0.0

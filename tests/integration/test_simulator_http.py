@@ -167,6 +167,40 @@ def test_a_spent_allowance_is_a_429(simulator: Simulator, batch: Any) -> None:
     assert (figures["submit"]["accepted"], figures["submit"]["throttled"]) == (1, 0)
 
 
+def test_a_throttled_call_is_told_when_to_come_again(simulator: Simulator, batch: Any) -> None:
+    """Every 429 carries the header when that is asked for, strays and spent allowances alike, and no other answer does."""
+    ask = json.dumps({"jobs": [UNKNOWN]}).encode()
+    simulator.limit("describe", 0.001, 1)
+    simulator.disturb("describe", retry_after_ms=1_500)
+    try:
+        answers = [post(simulator.url, Operation.DESCRIBE.path, ask) for _ in range(2)]
+        simulator.disturb("describe", reject_share=1)
+        simulator.limit("describe", 0)
+        answers.append(post(simulator.url, Operation.DESCRIBE.path, ask))
+        assert refusal(lambda: batch.describe_jobs(jobs=[UNKNOWN])) == (429, "TooManyRequestsException", "Too Many Requests")
+    finally:
+        simulator.limit("describe", 0)
+        simulator.disturb("describe", reject_share=0, retry_after_ms=0)
+    advice = [(status, headers["x-amz-retry-after"]) for status, headers, _ in answers]
+    assert advice == [(200, None), (429, "1500"), (429, "1500")]
+
+
+def test_a_tenant_drinks_from_the_same_bucket(simulator: Simulator, batch: Any) -> None:
+    """A tenant that comes while the window is open takes tokens, and its calls are not ours."""
+    simulator.limit("describe", 0.001, 200)
+    simulator.reset_stats()
+    simulator.disturb("describe", tenant_rate=2_000)
+    try:
+        wait_until(lambda: simulator.stats()["operations"]["describe"]["tenant_throttled"])
+        assert refusal(lambda: batch.describe_jobs(jobs=[UNKNOWN]))[0] == 429
+        figures = simulator.stats()["operations"]["describe"]
+    finally:
+        simulator.disturb("describe", tenant_rate=0)
+        simulator.limit("describe", 0)
+    assert (figures["tenant_accepted"], figures["calls"]) == (200, 1)
+    assert sum(figures["timeline"]["throttled"]) == 1
+
+
 def test_an_array_job_speaks_for_its_children(simulator: Simulator, batch: Any) -> None:
     """A parent has its size and a summary that adds up; children have their index; both are listed."""
     parent = submit(batch, arrayProperties={"size": 5})
@@ -255,3 +289,5 @@ def test_a_wrong_order_is_refused_with_a_sentence(simulator: Simulator) -> None:
         simulator.populate(1, attempts=11)
     with pytest.raises(FleetpollError, match="burst 1 or more"):
         simulator.limit("describe", -1)
+    with pytest.raises(FleetpollError, match="give a share from 0 to 1"):
+        simulator.disturb("describe", reject_share=-0.5)

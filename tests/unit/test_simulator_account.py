@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from fleetpoll.errors import SettingsError
 from fleetpoll.simulator.account import Account, ApiError
-from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+from fleetpoll.simulator.config import Disturbance, Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.lifecycle import Life
 from fleetpoll.simulator.operations import VERBS
 
@@ -185,6 +186,80 @@ def test_each_operation_has_its_own_allowance() -> None:
     rig.move(1)
     rig.submit()
     assert rig.account.stats()["operations"]["submit"]["throttled"] == 1
+
+
+def test_strays_take_no_token() -> None:
+    """All calls stray, and after that the whole burst is still there."""
+    rig = Rig(limits={Operation.DESCRIBE: Limit(0.001, 3)}, reject_share=1, retry_after_ms=250)
+    for _ in range(10):
+        with pytest.raises(ApiError, match="Too Many Requests") as refused:
+            rig.describe("a")
+        assert (refused.value.status, refused.value.retry_after_ms) == (429, 250)
+    rig.account.disturb(Operation.DESCRIBE, reject_share=0)
+    for _ in range(3):
+        assert rig.describe("a") == []
+    with pytest.raises(ApiError, match="Too Many Requests"):
+        rig.describe("a")
+    figures = rig.account.stats()["operations"]["describe"]
+    assert (figures["strays"], figures["throttled"]) == (10, 11)
+
+
+def test_disturbances_are_of_one_operation_and_change_as_told() -> None:
+    """What is not named stays as it was, and so do the other operations."""
+    rig = Rig(reject_share=0.25, tenants={Operation.LIST: 3})
+    rig.account.disturb(Operation.LIST, tenant_rate=5, retry_after_ms=100)
+    before = Disturbance(reject_share=0.25)
+    assert rig.account.disturbances() == dict.fromkeys(Operation, before) | {
+        Operation.LIST: Disturbance(reject_share=0.25, tenant_rate=5, retry_after_ms=100)
+    }
+    with pytest.raises(SettingsError, match="reject_share is 2"):
+        rig.account.disturb(Operation.LIST, reject_share=2)
+
+
+def test_tenants_call_in_windows_in_which_nobody_else_does() -> None:
+    """Others are counted up to the moment of the statistics, in the window in which they called, and never as ours."""
+    rig = Rig(tenants={Operation.SUBMIT: 100})
+    rig.move(100)
+    figures = rig.account.stats()["operations"]["submit"]
+    assert 9_000 < figures["tenant_accepted"] < 11_000
+    assert (figures["calls"], figures["worst_second_calls"], figures["timeline"]["accepted"]) == (0, 0, [])
+    rig.move(100)
+    rig.account.restart_stats()
+    assert rig.account.stats()["operations"]["submit"]["tenant_accepted"] == 0
+
+
+def test_jobs_that_nobody_asked_for_are_counted() -> None:
+    """Live jobs are unasked until somebody asks for them in this window; those that ended are of no more interest."""
+    rig = Rig()
+    ids = [rig.submit() for _ in range(5)]
+    counts = []
+    for asked in (["unknown"], ids[:2], ids[:3]):
+        rig.describe(*asked)
+        counts.append(rig.account.stats()["live_unasked"])
+    assert counts == [5, 3, 2]
+    assert rig.account.stats()["operations"]["describe"]["asked_distinct"] == 4
+    rig.account.restart_stats()
+    rig.call(Operation.TERMINATE, jobId=ids[4], reason="enough")
+    stats = rig.account.stats()
+    assert (stats["live"], stats["live_unasked"], stats["operations"]["describe"]["asked_distinct"]) == (4, 4, 0)
+    rig.move(100)
+    assert rig.account.stats()["live_unasked"] == 0
+
+
+def test_ends_that_no_answer_showed_are_counted() -> None:
+    """A job is undetected from its end to the first answer that shows it, if it ended in this window."""
+    rig = Rig()
+    ids = [rig.submit() for _ in range(2)]
+    assert rig.account.stats()["undetected"] == {"count": 0, "mean_age_ms": 0.0}
+    rig.move(90)
+    rig.describe(*ids)
+    rig.call(Operation.TERMINATE, jobId=ids[0], reason="enough")
+    rig.move(30)
+    assert rig.account.stats()["undetected"] == {"count": 2, "mean_age_ms": 25_000.0}
+    rig.describe(ids[0])
+    assert rig.account.stats()["undetected"] == {"count": 1, "mean_age_ms": 20_000.0}
+    rig.account.restart_stats()
+    assert rig.account.stats()["undetected"] == {"count": 0, "mean_age_ms": 0.0}
 
 
 def test_a_spread_population_is_at_random_points_of_its_life() -> None:

@@ -17,6 +17,9 @@ ODD = SimulatorConfig(
     invisible_s=1.5,
     latency_ms=30,
     limits={Operation.DESCRIBE: Limit(10, 2.5), Operation.LIST: Limit(0.5, 1)},
+    tenants={Operation.DESCRIBE: 2.5, Operation.SUBMIT: 1e-3},
+    reject_share=0.125,
+    retry_after_ms=700,
     exit_with_parent=True,
 )
 
@@ -35,7 +38,19 @@ def test_a_limit_without_a_burst_is_a_second_of_calls() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--life", "9:3"], ["--limit", "fly=3"], ["--limit", "list=x"], ["--limit", "list=-1"], ["--fail-share", "2"]],
+    [
+        ["--life", "9:3"],
+        ["--limit", "fly=3"],
+        ["--limit", "list=x"],
+        ["--limit", "list=-1"],
+        ["--fail-share", "2"],
+        ["--tenant", "fly=3"],
+        ["--tenant", "list"],
+        ["--tenant", "list=-1"],
+        ["--tenant", "list=inf"],
+        ["--reject-share", "1.1"],
+        ["--retry-after-ms", "-1"],
+    ],
 )
 def test_nonsense_is_refused_with_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Wrong flags are answered on stderr, before anything is started."""

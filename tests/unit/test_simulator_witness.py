@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleetpoll.jobs import JobStatus
+from fleetpoll.simulator.calls import TIMELINE_S
 from fleetpoll.simulator.config import Operation
 from fleetpoll.simulator.witness import Witness, percentile
 
@@ -17,7 +18,7 @@ def describe(witness: Witness, at_ms: int, shown: dict[str, tuple[JobStatus, int
     calls.arrive(now_ms)
     jobs = [(job_id, status, START_MS + stopped_ms) for job_id, (status, stopped_ms) in shown.items()]
     witness.describe([*shown, *more_ids], now_ms, jobs, now_ms)
-    calls.accepted += 1
+    calls.accept(now_ms)
 
 
 def test_a_silent_window_is_all_zeroes() -> None:
@@ -25,7 +26,8 @@ def test_a_silent_window_is_all_zeroes() -> None:
     report = Witness(START_MS).report(START_MS)
     assert report["operations"]["describe"]["calls"] == 0
     assert report["operations"]["describe"]["mean_ids"] == 0.0
-    assert report["completion_lag_ms"] == {"count": 0, "mean": 0.0, "p50": 0, "p99": 0, "max": 0}
+    assert report["completion_lag_ms"] == {"count": 0, "mean": 0.0, "p50": 0, "p99": 0, "max": 0, "cdf": []}
+    assert report["operations"]["describe"]["timeline"] == {"since_ms": START_MS, "accepted": [], "throttled": []}
 
 
 def test_calls_are_counted_by_what_became_of_them() -> None:
@@ -34,17 +36,50 @@ def test_calls_are_counted_by_what_became_of_them() -> None:
     submits = witness.calls[Operation.SUBMIT]
     for at_ms in (100, 200, 300, 400):
         submits.arrive(START_MS + at_ms)
-    submits.accepted, submits.throttled, submits.errors = 2, 1, 1
+    submits.accept(START_MS + 100)
+    submits.accept(START_MS + 200)
+    submits.throttle(START_MS + 300)
+    submits.errors += 1
     assert witness.report(START_MS + 4_000)["operations"]["submit"] == {
         "calls": 4,
         "accepted": 2,
         "throttled": 1,
+        "strays": 0,
         "errors": 1,
+        "tenant_accepted": 0,
+        "tenant_throttled": 0,
         "accepted_per_s": 0.5,
         "worst_second_calls": 4,
         "first_call_ms": START_MS + 100,
         "last_call_ms": START_MS + 400,
+        "timeline": {"since_ms": START_MS, "accepted": [2, 0, 0, 0, 0], "throttled": [1, 0, 0, 0, 0]},
     }
+
+
+def test_the_timeline_adds_up_to_the_totals() -> None:
+    """Each call is counted in the second in which it came, the second under way included; silent seconds are zeroes."""
+    witness = Witness(START_MS)
+    calls = witness.calls[Operation.DESCRIBE]
+    for at_ms in (0, 999, 1_000, 3_999, 4_000):
+        calls.arrive(START_MS + at_ms)
+        calls.accept(START_MS + at_ms)
+    calls.arrive(START_MS + 2_500)
+    calls.throttle(START_MS + 2_500)
+    figures = witness.report(START_MS + 5_100)["operations"]["describe"]
+    assert figures["timeline"]["accepted"] == [2, 1, 0, 1, 1, 0]
+    assert figures["timeline"]["throttled"] == [0, 0, 1, 0, 0, 0]
+    assert (figures["accepted"], figures["throttled"]) == (5, 1)
+
+
+def test_the_timeline_ends_after_four_hours() -> None:
+    """A window may last for days: what comes later is in the totals, and the timeline grows no more."""
+    witness = Witness(START_MS)
+    for second in (TIMELINE_S - 1, TIMELINE_S, 10 * TIMELINE_S):
+        describe(witness, second * 1_000, {})
+    figures = witness.report(START_MS + 10 * TIMELINE_S * 1_000)["operations"]["describe"]
+    assert figures["accepted"] == 3
+    assert len(figures["timeline"]["accepted"]) == TIMELINE_S == 14_400
+    assert sum(figures["timeline"]["accepted"]) == figures["timeline"]["accepted"][-1] == 1
 
 
 def test_the_worst_second_slides() -> None:
@@ -63,6 +98,7 @@ def test_fill_is_ids_per_accepted_call() -> None:
     describe(witness, 2, {}, "job-0")
     figures = witness.report(START_MS + 1_000)["operations"]["describe"]
     assert (figures["ids"], figures["max_ids"], figures["calls_with_duplicates"]) == (151, 100, 1)
+    assert figures["asked_distinct"] == 100
     assert figures["mean_ids"] == 151 / 3
     assert figures["fill"] == 151 / 3 / 100
     assert figures["ids_histogram"] == {"<=1": 1, "<=10": 0, "<=50": 1, "<=90": 0, "<=99": 0, "<=100": 1}
@@ -76,7 +112,9 @@ def test_lag_is_from_the_stop_to_the_first_answer_that_shows_it() -> None:
     describe(witness, 9_000, {"a": (FAILED, 5_000), "b": (SUCCEEDED, 1_500)})
     report = witness.report(START_MS + 10_000)
     assert report["transitions_shown"] == 4
+    cdf = report["completion_lag_ms"].pop("cdf")
     assert report["completion_lag_ms"] == {"count": 2, "mean": 2_250.0, "p50": 500, "p99": 4_000, "max": 4_000}
+    assert cdf == [500] * 51 + [4_000] * 50
 
 
 def test_asking_again_for_a_finished_job_is_noticed() -> None:
@@ -115,13 +153,17 @@ def test_a_new_window_forgets_figures_but_not_what_was_shown() -> None:
     report = witness.report(START_MS + 1_100)
     assert report["since_ms"] == START_MS + 100
     assert report["operations"]["describe"]["calls"] == 1
+    assert report["operations"]["describe"]["timeline"] == {
+        "since_ms": START_MS + 100,
+        "accepted": [1, 0],
+        "throttled": [0, 0],
+    }
     assert report["completion_lag_ms"]["count"] == 0
     assert report["transitions_shown"] == 0
     assert report["asked_after_terminal"] == {"count": 1, "distinct": 1}
 
 
 def test_percentiles_are_values_that_occurred() -> None:
-    """The nearest rank is used: no interpolation, and the 99th of a hundred is the 99th."""
-    assert percentile(list(range(1, 101)), 0.99) == 99
-    assert percentile(list(range(1, 101)), 0.50) == 50
-    assert percentile([7], 0.99) == 7
+    """The nearest rank is used: no interpolation, and the 99th of a hundred is the 99th; the 0th is the least."""
+    assert [percentile(list(range(1, 101)), percent) for percent in range(101)] == [1, *range(1, 101)]
+    assert percentile([7], 99) == 7
