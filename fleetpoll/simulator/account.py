@@ -22,7 +22,7 @@ from fleetpoll.simulator.records import SimulatedJob
 from fleetpoll.simulator.witness import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 TEMPLATES_KEPT = 1_000
 SPREAD_DRAW = -1  # the part of a job's draws that places its birth
@@ -128,12 +128,11 @@ class Account:
             self.population.add(job, now_ms)
         return parent
 
-    def visible(self, job_id: str, now_ms: int) -> SimulatedJob | None:
-        """The job with that id, if describe and list show it by now."""
-        job = self.population.find(job_id, now_ms)
-        if job is None or now_ms < job.created_ms + self.config.invisible_s * 1000:
-            return None
-        return job
+    def visible(self, ids: Iterable[str], now_ms: int) -> list[SimulatedJob]:
+        """The jobs with these ids that describe and list show by now, in that order."""
+        self.population.advance(now_ms)  # once for all of them: this is the hottest path
+        jobs, born_by_ms = self.population.jobs, now_ms - self.config.invisible_s * 1000
+        return [job for job_id in ids if (job := jobs.get(job_id)) is not None and job.created_ms <= born_by_ms]
 
     def stats(self) -> dict[str, Any]:
         """The witness's figures; how many jobs live, and how many of them nobody asked for; which ends nobody knows of."""

@@ -83,7 +83,7 @@ def describe(account: Account, body: bytes, asked_ms: int) -> bytes:
     if not ids:
         raise refusal("At least one job is required.")
     now_ms = account.clock()
-    found = [job for job_id in dict.fromkeys(ids) if (job := account.visible(job_id, now_ms))]
+    found = account.visible(dict.fromkeys(ids), now_ms)
     answer = b'{"jobs":[' + b",".join([job.template.render(job, now_ms) for job in found]) + b"]}"
     shown = [(job.job_id, job.status(now_ms), job.stopped_ms) for job in found]
     account.witness.describe(ids, asked_ms, shown, now_ms)
@@ -160,7 +160,7 @@ def list_jobs(account: Account, body: bytes, asked_ms: int) -> bytes:
     page: list[SimulatedJob] = []
     answer: dict[str, Any] = {}
     for job in candidates(account, request, after, now_ms):
-        if job.status(now_ms) != request.job_status or account.visible(job.job_id, now_ms) is None:
+        if job.status(now_ms) != request.job_status or not account.visible([job.job_id], now_ms):
             continue
         if len(page) == size:
             answer["nextToken"] = str(page[-1].number)

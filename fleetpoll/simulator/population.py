@@ -31,7 +31,7 @@ class Population:
         self._queues: defaultdict[str, list[SimulatedJob]] = defaultdict(list)
         self._retention_ms = retention_ms
         self._ends: list[tuple[int, int, SimulatedJob]] = []  # a heap; an entry whose time is not the job's end is void
-        self._finished: deque[SimulatedJob] = deque()
+        self._finished: deque[tuple[str, int]] = deque()  # (id, when it stopped), in the order of their ends
         self._forgotten = 0
         self._at_ms = self._since_ms = now_ms
         self._lived = 0  # live jobs x ms since `_since_ms`
@@ -75,15 +75,15 @@ class Population:
                 continue
             self._count_until(ended_ms)
             self.living.remove(job.job_id)
-            self._finished.append(job)
+            self._finished.append((job.job_id, ended_ms))
         self._count_until(now_ms)
         finished = self._finished
-        while finished and finished[0].stopped_ms + self._retention_ms <= now_ms:
-            self._forget(finished.popleft())
+        while finished and finished[0][1] + self._retention_ms <= now_ms:
+            self._forget(finished.popleft()[0])
 
-    def ended_since(self, moment_ms: int) -> Iterator[SimulatedJob]:
-        """The jobs that ended from that moment up to the last `advance` and are not forgotten, the latest first."""
-        return takewhile(lambda job: job.stopped_ms >= moment_ms, reversed(self._finished))
+    def ended_since(self, moment_ms: int) -> Iterator[tuple[str, int]]:
+        """What ended from that moment to the last `advance` and is not forgotten, the latest first: (id, when)."""
+        return takewhile(lambda end: end[1] >= moment_ms, reversed(self._finished))
 
     def live_mean(self, now_ms: int) -> float:
         """The mean number of live jobs over time since `restart`."""
@@ -101,8 +101,8 @@ class Population:
             self._lived += len(self.living) * (moment_ms - self._at_ms)
             self._at_ms = moment_ms
 
-    def _forget(self, job: SimulatedJob) -> None:
-        del self.jobs[job.job_id]
+    def _forget(self, job_id: str) -> None:
+        del self.jobs[job_id]
         self._forgotten += 1
         if self._forgotten >= COMPACT_EVERY:
             self._forgotten = 0
