@@ -44,11 +44,11 @@ class Asked:
 
     def report(self, accepted: int) -> dict[str, Any]:
         """The figures as JSON; `mean_ids` is ids per accepted call, `fill` the same as a share of 100."""
-        mean = self.ids / accepted if accepted else 0.0
+        per_call = self.ids / accepted if accepted else 0.0
         return {
             "ids": self.ids,
-            "mean_ids": mean,
-            "fill": mean / IDS_PER_CALL,
+            "mean_ids": per_call,
+            "fill": per_call / IDS_PER_CALL,
             "asked_distinct": len(self._distinct),
             "max_ids": self.max_ids,
             "ids_histogram": {f"<={edge}": self.fills[edge] for edge in FILLS},
