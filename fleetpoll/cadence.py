@@ -6,7 +6,8 @@ sweep over all of them takes, and bends that curve to what the allowance affords
 
     sweep   = J / (100 · R)
     floor   = 0.5 · sweep   for a job that may end next, 0.9 · sweep for one that waits to be started
-    ceiling = max(freshness, floor)
+    fresh   = how fresh is fresh enough for a job that has been in its status for this long
+    ceiling = max(fresh, floor)
     delay   = min( max( U(base/3, base), floor ),  ceiling · U(0.8, 1.2) )
 
 The ceiling keeps old jobs from being forgotten while the allowance lies unused. The floor keeps young jobs from taking
@@ -15,6 +16,10 @@ and an even sweep notices completions after J/(200·R) on average. A job that wa
 is looked at less often than one that runs. Both floors are less than a sweep, because the schedule must stay overdue for
 calls to be full, and orders what is overdue by its due time.
 
+`fresh` is the setting `freshness`, unless the status has a value of its own. A smaller one holds at once. A larger one is
+grown into: a job that has waited for an hour may wait a little more, one that has just come may not, so it is a twentieth
+of the age, from `freshness` up to the status's value.
+
 The number of tries is not stored, it is read off the age: how many looks the hook's curve, left alone, would have
 made since the job's last transition. So the curve starts over at each transition, a look that changes nothing writes
 nothing, and looks that came late because the fleet was busy do not count twice.
@@ -22,7 +27,8 @@ nothing, and looks that came late because the fleet was busy do not count twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from random import Random
 
 from fleetpoll.backoff import exponential_delay
@@ -35,15 +41,20 @@ WAITING = frozenset({JobStatus.UNSEEN, JobStatus.SUBMITTED, JobStatus.PENDING, J
 JITTER = (0.8, 1.2)
 PATIENCE = 0.1
 """How much of `freshness` a job that is due may wait for others, so that a call carries more ids."""
+AGE_SHARE = 1 / 20
+"""How much more a job that has long been in its status may wait, as a share of how long it has been."""
+DIP_HALF_S = 30.0
+"""How fast a `Pace` believes that the rate has fallen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """The policy, for J live jobs and R granted calls per second."""
+    """The policy, for J live jobs and R granted calls per second. `by_status` holds a status's own freshness in seconds."""
 
     freshness_s: float
     live: int
     granted: float
+    by_status: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def sweep_s(self) -> float:
@@ -54,14 +65,36 @@ class Cadence:
         """The shortest delay that is worth planning: what the allowance affords."""
         return (SHARE_WAITING if status in WAITING else SHARE) * self.sweep_s
 
-    def ceiling_s(self, status: JobStatus) -> float:
+    def fresh_s(self, status: JobStatus, age_s: float) -> float:
+        """How fresh is fresh enough for a job that has been in `status` for `age_s`."""
+        longest_s = self.by_status.get(status, self.freshness_s)
+        return min(longest_s, max(self.freshness_s, AGE_SHARE * age_s))
+
+    def ceiling_s(self, status: JobStatus, age_s: float = 0.0) -> float:
         """The longest delay that is worth planning: what is fresh enough, or what the allowance affords."""
-        return max(self.freshness_s, self.floor_s(status))
+        return max(self.fresh_s(status, age_s), self.floor_s(status))
 
     def delay_s(self, status: JobStatus, age_s: float, rng: Random) -> float:
         """How long to wait before the next look at a job that has been in `status` for `age_s`, as far as was seen."""
         wanted_s = max(exponential_delay(tries_at(age_s), rng), self.floor_s(status))
-        return min(wanted_s, self.ceiling_s(status) * rng.uniform(*JITTER))
+        return min(wanted_s, self.ceiling_s(status, age_s) * rng.uniform(*JITTER))
+
+
+class Pace:
+    """The granted rate as the cadence is to take it: a rise counts at once, a fall as it lasts.
+
+    A delay planned at the bottom of a dip would outlast it. Planned too short it costs nothing: the schedule is then
+    overdue, and sweeps evenly.
+    """
+
+    def __init__(self) -> None:
+        self._rate, self._at_s = 0.0, 0.0
+
+    def of(self, granted: float, now_s: float) -> float:
+        """The rate to plan with when `granted` calls/s are granted at the monotonic moment `now_s`."""
+        faded = self._rate * 0.5 ** ((now_s - self._at_s) / DIP_HALF_S)
+        self._rate, self._at_s = max(granted, faded), now_s
+        return self._rate
 
 
 def tries_at(age_s: float) -> float:

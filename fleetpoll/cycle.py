@@ -14,13 +14,14 @@ from random import Random
 import msgspec
 
 from fleetpoll.awsbatch.api import BatchApi
-from fleetpoll.cadence import PATIENCE, Cadence
+from fleetpoll.cadence import PATIENCE, Cadence, Pace
 from fleetpoll.clock import Mono
 from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
 from fleetpoll.jobs import Description, JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
-from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket, Permit, Reason
+from fleetpoll.state.allowance import PACE_S, Permit, Reason, Refused
+from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease, Look, Nothing
 
@@ -61,6 +62,7 @@ class Cycle:
         self._rooms, self._api, self._settings = rooms, api, settings
         self._mono, self._rng, self._wait, self._worker_id = mono, rng, wait, worker_id
         self._bucket: FleetBucket = rooms.buckets[DESCRIBE]
+        self._pace = Pace()
         self._patience = Patience(round(settings.missing_grace * 1000), settings.missing_checks)
 
     def run(self) -> Pass:
@@ -99,16 +101,21 @@ class Cycle:
     def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Permit | None:
         """A token whose time has come, while the lease is still ours; else the jobs are given back."""
         answer = self._bucket.reserve(self._settings.token_wait)
-        if not isinstance(answer, Permit):
-            self._rooms.schedule.release(lease, ids)
+        held = isinstance(answer, Permit)
+        while isinstance(answer, Permit) and self._mono() + answer.wait_s < lease.trusted_until:
+            slice_s = min(answer.wait_s, PACE_S)
+            if not self._wait(slice_s):
+                break
+            if slice_s == answer.wait_s:
+                return answer
+            answer = self._bucket.reconsider(answer)
+        if held:
+            self._bucket.refund()
+        self._rooms.schedule.release(lease, ids)
+        if isinstance(answer, Refused):
             paused = answer.reason is Reason.PAUSED
             too_far = answer.wait_s - self._settings.token_wait * self._rng.uniform(0.25, 0.75)
             done.wait_s = PAUSED_RECHECK_S if paused else max(0.0, too_far)
-            return None
-        if self._wait(answer.wait_s) and self._mono() < lease.trusted_until:
-            return answer
-        self._bucket.refund()
-        self._rooms.schedule.release(lease, ids)
         return None
 
     def _failed(self, lease: Lease, ids: Sequence[str], permit: Permit, failure: AwsError, done: Pass) -> None:
@@ -121,7 +128,8 @@ class Cycle:
 
     def _plan(self, lease: Lease, ids: Sequence[str], found: dict[str, Description], granted: float) -> list[Look]:
         """How each job of a call is settled."""
-        cadence = Cadence(self._settings.freshness, lease.live, granted)
+        s = self._settings
+        cadence = Cadence(s.freshness, lease.live, self._pace.of(granted, self._mono()), s.freshness_by_status)
         now_ms = lease.now_ms(self._mono())
         return [
             look_of(i, compare(lease.jobs[i], found.get(i), now_ms, self._patience), cadence, now_ms, self._rng) for i in ids

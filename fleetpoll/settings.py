@@ -18,12 +18,15 @@ import msgspec
 from msgspec import Meta
 
 from fleetpoll.errors import SettingsError
+from fleetpoll.jobs import AWS_STATUSES
 
 PREFIX = "FLEETPOLL_"
 NOT_SETTINGS = frozenset({"FLEETPOLL_CONFIG"})
 
 SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
 """What Kubernetes puts into the environment of every container beside a Service named fleetpoll-something."""
+
+LIVE_STATUSES = [status.value for status in AWS_STATUSES if not status.terminal]
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -47,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     rate: Positive = 10.0  # DescribeJobs calls per second, the hard ceiling of the whole fleet
     rate_min: Positive | None = None  # a throttled fleet never goes slower than this; none: min(0.5, rate)
+    rate_start: Positive | None = None  # where the search for AWS's limit begins; none: min(5, rate)
     burst: Annotated[float, Meta(ge=1)] | None = None  # tokens that may pile up; none: max(1, rate / 4)
     submit_rate: Positive = 25.0  # SubmitJob calls per second; AWS states 50 per account and Region
     terminate_rate: Positive = 10.0
@@ -55,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     token_wait: Positive = 20.0  # the longest that a worker books ahead for a token
 
     freshness: Positive = 5.0  # fresh enough: the fleet does not spend calls to know sooner than this
+    freshness_by_status: dict[str, Positive] = msgspec.field(  # the same for jobs that have long been in a status
+        default_factory=lambda: {"PENDING": 30.0, "RUNNABLE": 30.0}  # none: freshness; see cadence.py
+    )
     visibility: Positive = 60.0  # a claim that is not settled within this is void, its jobs are due again
     margin: Positive = 5.0  # a lease is trusted until this long before its end
     missing_grace: NotNegative = 60.0  # from tracking: AWS may not show a new job at once
@@ -84,6 +91,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         if self.rate_min is not None and self.rate_min > self.rate:
             raise SettingsError(f"rate_min ({self.rate_min:g}) is above rate ({self.rate:g}): lower it.")
+        if self.rate_start is not None and self.rate_start > self.rate:
+            raise SettingsError(f"rate_start ({self.rate_start:g}) is above rate ({self.rate:g}): lower it.")
+        for status in self.freshness_by_status:
+            if status not in LIVE_STATUSES:
+                raise SettingsError(f"freshness_by_status: {status!r} is no status{did_you_mean(status, LIVE_STATUSES)}")
         if self.stuck_after <= self.read_timeout + self.connect_timeout:
             raise SettingsError(
                 f"stuck_after ({self.stuck_after:g} s) must be longer than one call may take (connect_timeout +"
@@ -95,9 +107,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """The rate below which throttles do not push the fleet: `rate_min`, or min(0.5, rate)."""
         return min(0.5, self.rate) if self.rate_min is None else self.rate_min
 
+    @property
+    def start_rate(self) -> float:
+        """Where the search for AWS's limit begins, in calls/s: `rate_start`, or min(5, rate)."""
+        return min(5.0, self.rate) if self.rate_start is None else self.rate_start
+
 
 FIELDS = msgspec.structs.fields(Settings)
 NAMES = tuple(field.name for field in FIELDS)
+TABLES = frozenset({"freshness_by_status"})
 
 
 def load(
@@ -131,12 +149,19 @@ def _checked(source: str, name: str, value: Any) -> Any:
 def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, strict: bool) -> Any:
     """The value as the field's type, read from text unless `strict`. Raises SettingsError."""
     try:
-        converted = msgspec.convert(value, field.type, strict=strict)
+        converted = msgspec.convert(table(value) if field.name in TABLES else value, field.type, strict=strict)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{source}: {field.name} = {value!r} will not do: {error}.") from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise SettingsError(f"{source}: {field.name} = {value!r} will not do: give a finite number.")
     return converted
+
+
+def table(value: Any) -> Any:
+    """A table as text, `NAME=VALUE NAME=VALUE` with spaces or commas, as a mapping; everything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return {name: number for name, _, number in (pair.partition("=") for pair in value.replace(",", " ").split())}
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from fleetpoll.errors import SettingsError
 from fleetpoll.state.rooms import DESCRIBE, OPERATIONS
 
 if TYPE_CHECKING:
-    from fleetpoll.state.bucket import BucketView
+    from fleetpoll.state.allowance import BucketView
 
 operation_option = click.option(
     "--operation",

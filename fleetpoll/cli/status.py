@@ -16,7 +16,7 @@ from fleetpoll.client.fleet import open_fleet
 if TYPE_CHECKING:
     from fleetpoll.client.status import FleetStatus, Lag
     from fleetpoll.jobs import JobStatus
-    from fleetpoll.state.bucket import BucketView
+    from fleetpoll.state.allowance import BucketView
     from fleetpoll.state.ledger import Totals
 
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from fleetpoll.jobs import JobStatus, seconds
-from fleetpoll.state.bucket import BucketView
+from fleetpoll.state.allowance import BucketView
 from fleetpoll.state.ledger import Totals
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.roster import Beat, Order

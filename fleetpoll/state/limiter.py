@@ -17,6 +17,7 @@ class FleetLimiter(Limiter):
 
     def __init__(self, bucket: FleetBucket) -> None:
         super().__init__(SingleBucketFactory(bucket, schedule_leak=False), buffer_ms=0)
+        self._fleet_bucket = bucket
 
     def try_acquire(
         self,
@@ -32,6 +33,7 @@ class FleetLimiter(Limiter):
             return super().try_acquire(name, weight, blocking, timeout)
         finally:
             patience_s_of_caller.reset(token)
+            self._fleet_bucket.give_back()
 
     async def try_acquire_async(
         self,
@@ -47,6 +49,7 @@ class FleetLimiter(Limiter):
             return await super().try_acquire_async(name, weight, blocking, timeout)
         finally:
             patience_s_of_caller.reset(token)
+            self._fleet_bucket.give_back()
 
 
 def passed_stamp_us() -> int:

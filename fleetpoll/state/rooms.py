@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetpoll.clock import Mono, system_mono
-from fleetpoll.state.bucket import Allowance, FleetBucket
+from fleetpoll.state.allowance import Allowance
+from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.connection import Connection, connect
 from fleetpoll.state.doorbell import Doorbell
 from fleetpoll.state.events import Events
@@ -84,5 +85,5 @@ def allowances(settings: Settings) -> list[Allowance]:
         CANCEL: settings.cancel_rate,
         LIST: settings.list_rate,
     }
-    describe = Allowance(DESCRIBE, settings.rate, settings.floor_rate, settings.burst)
+    describe = Allowance(DESCRIBE, settings.rate, settings.floor_rate, settings.burst, settings.start_rate)
     return [describe, *(Allowance(name, rate, min(settings.floor_rate, rate)) for name, rate in others.items())]

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from fleetpoll.state.connection import Connection
 
-VERBS = ("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "sweep", "track", "untrack")
-REPEATABLE = frozenset({"penalize", "release", "settle", "sweep", "track", "untrack"})
+VERBS = ("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "steer", "sweep", "track", "untrack")
+LAW, UNDER_THE_LAW = "law", frozenset({"penalize", "reserve", "steer"})
+"""The head that some verbs begin with: what a bucket is, and at which rate it refills."""
+REPEATABLE = frozenset({"penalize", "release", "settle", "steer", "sweep", "track", "untrack"})
 """Verbs that are idempotent or fenced: a lost reply is answered by asking again. A token would be taken twice;
 a claim is made anew by whoever is ready for it, and gives back what was lost.
 A beat is not among them, because the next one comes anyway."""
@@ -36,8 +38,13 @@ Argument = str | int | float
 
 
 def source(verb: str) -> str:
-    """The text of a verb's script."""
-    return (resources.files("fleetpoll.state") / "lua" / f"{verb}.lua").read_text(encoding="utf-8")
+    """The text of a verb's script, with the law in front if it is about a bucket."""
+    return text(LAW) + text(verb) if verb in UNDER_THE_LAW else text(verb)
+
+
+def text(name: str) -> str:
+    """The text of one file of lua/."""
+    return (resources.files("fleetpoll.state") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
 
 
 def chunks(ids: Iterable[str], size: int = IDS_PER_SCRIPT) -> Iterator[list[str]]:

@@ -12,7 +12,8 @@ import sys
 import time
 
 from fleetpoll.clock import system_mono
-from fleetpoll.state.bucket import Allowance, FleetBucket, Permit, Refused
+from fleetpoll.state.allowance import Allowance, Permit, Refused
+from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.connection import connect
 from fleetpoll.state.limiter import FleetLimiter
 from fleetpoll.state.scripts import Scripts

@@ -9,7 +9,8 @@ import pytest
 
 from fleetpoll.clock import system_mono
 from fleetpoll.settings import Settings
-from fleetpoll.state.bucket import CLIMB_S, Allowance, FleetBucket, Permit, Reason, Refused
+from fleetpoll.state.allowance import Allowance, Permit, Reason, Refused
+from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 
 T = 1_800_000_000_000_000

@@ -8,7 +8,8 @@ import pytest
 
 from fleetpoll.clock import system_mono
 from fleetpoll.errors import SettingsError
-from fleetpoll.state.bucket import Allowance, FleetBucket, Permit, Reason, Refused
+from fleetpoll.state.allowance import Allowance, Permit, Reason, Refused
+from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 
 T = 1_800_000_000_000_000

@@ -12,7 +12,8 @@ import pytest
 from pyrate_limiter import Limiter, RateItem
 
 from fleetpoll.clock import system_mono
-from fleetpoll.state.bucket import Allowance, FleetBucket
+from fleetpoll.state.allowance import Allowance
+from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.limiter import FleetLimiter, passed_stamp_us
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 
