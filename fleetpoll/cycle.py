@@ -103,12 +103,14 @@ class Cycle:
         answer = self._bucket.reserve(self._settings.token_wait)
         held = isinstance(answer, Permit)
         while isinstance(answer, Permit) and self._mono() + answer.wait_s < lease.trusted_until:
-            slice_s = min(answer.wait_s, PACE_S)
-            if not self._wait(slice_s):
+            if not self._wait(min(answer.wait_s, PACE_S)):
                 break
-            if slice_s == answer.wait_s:
+            if answer.wait_s > PACE_S:
+                answer = self._bucket.reconsider(answer)
+            elif self._mono() < lease.trusted_until:
                 return answer
-            answer = self._bucket.reconsider(answer)
+            else:
+                break
         if held:
             self._bucket.refund()
         self._rooms.schedule.release(lease, ids)

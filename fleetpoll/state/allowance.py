@@ -127,7 +127,7 @@ class SharedAllowance:
         """Give back tokens that will not be used."""
         self._scripts.run("refund", (self._key,), (n,))
 
-    def pin(self, rate: float | None) -> None:
+    def pin(self, rate: float | None, *, now_us: int | None = None) -> None:
         """Fix the granted rate for the whole fleet, above or below the configured one; None lets it go again.
 
         Raises SettingsError for what is no rate: NaN would be no limit at all.
@@ -135,13 +135,13 @@ class SharedAllowance:
         if rate is not None and not (math.isfinite(rate) and rate >= PIN_MIN):
             raise SettingsError(f"{rate:g} calls/s is no rate to pin: give {PIN_MIN:g} or more, or pause the bucket.")
         if rate is None:
-            self._run("steer", None, "unpin", "")
+            self._run("steer", now_us, "unpin", "")
         else:
-            self._run("steer", None, "pin", rate)
+            self._run("steer", now_us, "pin", rate)
 
-    def pause(self, paused: bool) -> None:  # noqa: FBT001 - the state itself is the argument
+    def pause(self, paused: bool, *, now_us: int | None = None) -> None:  # noqa: FBT001 - the state itself is the argument
         """Grant nothing to anybody until the pause ends."""
-        self._run("steer", None, "pause" if paused else "resume", "")
+        self._run("steer", now_us, "pause" if paused else "resume", "")
 
     def view(self) -> BucketView:
         """The bucket as it is now; nothing is taken."""

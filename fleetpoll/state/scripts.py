@@ -26,7 +26,8 @@ LAW, UNDER_THE_LAW = "law", frozenset({"penalize", "reserve", "steer"})
 """The head that some verbs begin with: what a bucket is, and at which rate it refills."""
 REPEATABLE = frozenset({"penalize", "release", "settle", "steer", "sweep", "track", "untrack"})
 """Verbs that are idempotent or fenced: a lost reply is answered by asking again. A token would be taken twice;
-a claim is made anew by whoever is ready for it, and gives back what was lost.
+a claim is made anew by whoever is ready for it, and gives back what was lost. A throttle that is told twice counts twice
+as long as it cuts nothing, and after a cut it is an older event.
 A beat is not among them, because the next one comes anyway."""
 ATTEMPTS = 3
 PAUSE_S = 0.1

@@ -40,17 +40,12 @@ local function granted(at) return pin or math.max(floor, math.min(ceiling, curve
 local rate = granted(now)
 local full = depth or math.max(1, rate / 4)
 local passed = paused and 0 or math.max(0, now - math.max(h.u, h.h))
-local come = passed * rate / 1e6
-local unused = h.t + come > full
-if unused or pin then h.e = math.min(now, h.e + passed) end
-if unused then
-  come, rate = math.max(0, full - h.t), granted(now)
-end
-h.t, h.v, h.u = h.t + come, h.v + come, now
+local come = math.min(passed * rate / 1e6, math.max(0, full - h.t))
+if pin or h.t + come >= full then h.e = math.min(now, h.e + passed) end
+rate = granted(now)
+h.t, h.v, h.u = math.min(full, h.t + come), h.v + come, now
 local slot = math.max(1e6, 10e6 / rate)
-if now - h.a >= slot then
-  h.n1, h.n0, h.a = now - h.a < 2 * slot and h.n0 or 0, 0, now
-end
+if now - h.a >= slot then h.n1, h.n0, h.a = now - h.a < 2 * slot and h.n0 or 0, 0, now end
 local function text(number) return string.format('%.6f', number) end
 local function keep()
   local flat = {}

@@ -1,0 +1,31 @@
+"""What the tests of the bucket share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fleetpoll.clock import system_mono
+from fleetpoll.state.allowance import Allowance
+from fleetpoll.state.bucket import FleetBucket
+from fleetpoll.state.rooms import DESCRIBE, Rooms
+
+
+@pytest.fixture
+def make(rooms: Rooms) -> Callable[..., FleetBucket]:
+    """Makes buckets of one operation, each as another process would, with an allowance of the test's own."""
+
+    def bucket(
+        rate: float = 10.0,
+        burst: float | None = None,
+        *,
+        rate_min: float = 0.5,
+        start: float | None = None,
+        worker: bool = False,
+        operation: str = DESCRIBE,
+    ) -> FleetBucket:
+        allowance, key = Allowance(operation, rate, rate_min, burst, start), rooms.keys.bucket(operation)
+        return FleetBucket(rooms.client, rooms.scripts, key, allowance, system_mono, worker=worker)
+
+    return bucket
