@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pyrate_limiter import Limiter, RateItem
 
+from benchmarks.rig import wait_until
 from fleetpoll.state.allowance import PACE_S
 from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.limiter import FleetLimiter, passed_stamp_us
@@ -129,3 +130,100 @@ def test_a_throttled_call_names_its_booking_in_threads_and_tasks(make: Make, roo
 
     assert 0 < mine < one < two <= int(stored(rooms)["u"])
     assert passed_stamp_us() == mine
+
+
+def test_a_cut_reaches_a_limiter_that_sleeps(make: Make) -> None:
+    """What it waits for is a place in the row: at a thousandth of the rate its wait is a thousand times as long."""
+    bucket, now = make(rate=1, burst=1), [0.0]
+    bucket._mono = lambda: now[0]
+    item = RateItem("mine", 0)
+    assert not bucket.put(item)
+
+    bucket.pin(0.001)
+    now[0] += PACE_S
+    assert not bucket.put(item)
+    slowed_s = bucket._bookings[item].left_s(now[0])
+    bucket.pin(1_000.0)
+    now[0] += PACE_S
+
+    assert slowed_s > 100
+    assert bucket.put(item) or bucket.waiting(item) <= 5
+
+
+def test_a_pause_reaches_a_limiter_that_sleeps(make: Make) -> None:
+    """It does not pass before the pause has ended, though its token is booked."""
+    bucket = make(rate=0.8, burst=1)
+    limiter = FleetLimiter(bucket)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(limiter.try_acquire)
+        wait_until(lambda: bool(bucket._bookings), 5, "a booking")
+        bucket.pause(True)
+        assert not limiter.try_acquire(timeout=1.6)
+        assert not waiting.done()
+        bucket.pause(False)
+
+        assert waiting.result(timeout=10)
+
+
+def test_a_time_out_gives_the_token_back_at_once(make: Make, rooms: Rooms) -> None:
+    """A Limiter that a cut keeps past its caller's time-out books nothing in the end, without another call to come."""
+    bucket = make(rate=1, rate_min=0.01, burst=1)
+    limiter = FleetLimiter(bucket)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(limiter.try_acquire, timeout=1.1)
+        wait_until(lambda: bool(bucket._bookings), 5, "a booking")
+        bucket.pin(0.01)
+
+        assert waiting.result(timeout=10) is False
+    assert stored(rooms)["c"] == "0"
+    assert float(stored(rooms)["t"]) == pytest.approx(0, abs=0.7)
+
+
+def test_a_cancelled_task_gives_its_token_back(make: Make, rooms: Rooms) -> None:
+    """The tokens of cancelled waiters go to those who still wait."""
+    limiter = FleetLimiter(make(rate=1, rate_min=0.01, burst=1))
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(limiter.try_acquire_async())
+        await asyncio.to_thread(wait_until, lambda: "c" in stored(rooms), 5, "a booking")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(cancelled())
+    gc.collect()
+    limiter.try_acquire(blocking=False)
+
+    assert stored(rooms)["c"] == "0"
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_weight_takes_as_many_tokens(make: Make, rooms: Rooms, blocking: bool) -> None:  # noqa: FBT001 - pyrate's word
+    """pyrate-limiter's weight is a number of tokens; one that the bucket can never hold is False, and takes none."""
+    limiter = FleetLimiter(make(rate=50, burst=5))
+    assert limiter.try_acquire(weight=5)
+    wait_until(lambda: limiter.try_acquire(weight=2, blocking=blocking) is True, 5, "two tokens")
+
+    assert limiter.try_acquire(weight=6, blocking=blocking) is False
+    assert int(stored(rooms)["c"]) == 7
+
+
+def test_arguments_that_contradict_each_other_are_refused_as_by_pyrate_limiter(make: Make) -> None:
+    """A negative time-out, and a time-out without blocking."""
+    limiter = FleetLimiter(make(rate=50))
+
+    with pytest.raises(ValueError, match="timeout"):
+        limiter.try_acquire(timeout=-2)
+    with pytest.raises(RuntimeError, match="non-blocking"):
+        limiter.try_acquire(blocking=False, timeout=1)
+
+
+def test_a_decorator_takes_a_token_for_each_call(make: Make, rooms: Rooms) -> None:
+    """pyrate-limiter's own `as_decorator` works on the fleet's bucket."""
+    limiter = FleetLimiter(make(rate=100, burst=5))
+
+    @limiter.as_decorator(name="mine", weight=1)  # type: ignore[no-untyped-call, untyped-decorator] # not typed there
+    def double(number: int) -> int:
+        return 2 * number
+
+    assert [double(number) for number in range(5)] == [0, 2, 4, 6, 8]
+    assert stored(rooms)["c"] == "5"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from fleetpoll.backoff import base_delay
-from fleetpoll.cadence import IDS_PER_CALL, JITTER, PATIENCE, SHARE, Cadence, tries_at
+from fleetpoll.cadence import DIP_HALF_S, IDS_PER_CALL, JITTER, PATIENCE, SHARE, Cadence, Pace, tries_at
 from fleetpoll.jobs import JobStatus
 
 RUNNING = JobStatus.RUNNING
@@ -104,6 +104,42 @@ def test_more_jobs_or_fewer_calls_never_shorten_a_delay(age_s: float) -> None:
 
     assert by_jobs == sorted(by_jobs)
     assert by_rate == sorted(by_rate)
+
+
+def test_a_status_may_be_allowed_to_grow_stale_with_age() -> None:
+    """A job that has been RUNNABLE for hours may wait six times as long as one that starts; a new one may not."""
+    cadence, rng = Cadence(5.0, 100, 10.0, {"RUNNABLE": 30.0}), Random(8)
+    fresh_s = {age_s: cadence.fresh_s(JobStatus.RUNNABLE, age_s) for age_s in (0, 60, 100, 300, 600, 86_400)}
+
+    assert fresh_s == {0: 5.0, 60: 5.0, 100: 5.0, 300: 15.0, 600: 30.0, 86_400: 30.0}
+    assert cadence.fresh_s(JobStatus.STARTING, 86_400) == 5.0
+    assert all(24.0 <= cadence.delay_s(JobStatus.RUNNABLE, 86_400.0, rng) <= 36.0 for _ in range(200))
+
+
+def test_a_status_may_be_wanted_fresher_than_the_others() -> None:
+    """Such a value needs no age to hold."""
+    cadence = Cadence(5.0, 100, 10.0, {"STARTING": 2.0})
+
+    assert [cadence.ceiling_s(JobStatus.STARTING, age_s) for age_s in (0.0, 3_600.0)] == [2.0, 2.0]
+
+
+def test_where_calls_are_scarce_no_status_has_a_freshness_of_its_own() -> None:
+    """What the allowance affords comes first."""
+    scarce = Cadence(5.0, 100_000, 10.0, {"RUNNABLE": 30.0, "STARTING": 2.0})
+
+    assert scarce.ceiling_s(JobStatus.RUNNABLE, 86_400.0) == 90.0
+    assert scarce.ceiling_s(JobStatus.STARTING, 86_400.0) == 50.0
+
+
+def test_a_dip_of_the_rate_does_not_outlast_itself() -> None:
+    """What was granted a moment ago still counts; what has not been granted for minutes does not."""
+    pace = Pace()
+
+    assert pace.of(20.0, 0.0) == 20.0
+    assert pace.of(0.5, 1.0) == pytest.approx(20.0, rel=0.03)
+    assert pace.of(0.5, 1.0 + DIP_HALF_S) == pytest.approx(10.0, rel=0.03)
+    assert pace.of(0.5, 1_000.0) == 0.5
+    assert pace.of(30.0, 1_000.0) == 30.0
 
 
 class Job(NamedTuple):

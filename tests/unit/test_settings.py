@@ -123,6 +123,9 @@ def test_the_variable_that_names_the_file_is_no_setting(config: Path) -> None:
         ({"visibility": 48.0}, "visibility (48 s) must be longer than token_wait + connect_timeout + read_timeout"),
         ({"token_wait": 40.0}, "(68 s)"),
         ({"rate_min": 11.0}, "rate_min (11) is above rate (10)"),
+        ({"rate_start": 11.0}, "rate_start (11) is above rate (10)"),
+        ({"freshness_by_status": {"RUNABLE": 30.0}}, "'RUNABLE' is no status; did you mean RUNNABLE?"),
+        ({"freshness_by_status": {"SUCCEEDED": 30.0}}, "'SUCCEEDED' is no status"),
         ({"stuck_after": 23.0}, "stuck_after (23 s) must be longer than one call may take"),
         ({"read_timeout": 57.0, "visibility": 600.0}, "read_timeout = 60 s), else healthy workers are replaced"),
     ],
@@ -199,3 +202,28 @@ def test_settings_cannot_be_changed() -> None:
     """They are one frozen value, safe to hand to every process."""
     with pytest.raises(AttributeError):
         setattr(Settings(), "rate", 3.0)  # noqa: B010 - mypy knows that it is frozen
+
+
+@pytest.mark.parametrize(("rate", "rate_start", "start"), [(2.0, None, 2.0), (40.0, None, 5.0), (40.0, 20.0, 20.0)])
+def test_the_search_for_the_limit_begins_low_unless_it_is_set(rate: float, rate_start: float | None, start: float) -> None:
+    """Where nobody knows AWS's limit, a fleet that is told 40 begins with 5."""
+    assert Settings(rate=rate, rate_start=rate_start).start_rate == start
+
+
+def test_a_table_can_be_written_in_one_line(tmp_path: Path) -> None:
+    """In the environment and on the command line as NAME=VALUE, in a file as TOML's own table."""
+    file = tmp_path / "fleetpoll.toml"
+    file.write_text("[freshness_by_status]\nRUNNABLE = 60\nSTARTING = 2.5\n")
+
+    for found in (
+        load({"FLEETPOLL_FRESHNESS_BY_STATUS": "RUNNABLE=60, STARTING=2.5"}),
+        load({}, flags={"freshness_by_status": "RUNNABLE=60 STARTING=2.5"}),
+        load({}, file),
+    ):
+        assert found.freshness_by_status == {"RUNNABLE": 60.0, "STARTING": 2.5}
+
+
+@pytest.mark.parametrize("text", ["RUNNABLE", "RUNNABLE=", "RUNNABLE=soon", "RUNNABLE=-1", "=5"])
+def test_a_table_that_cannot_be_read_is_refused_by_its_name(text: str) -> None:
+    """A word that is no NAME=VALUE does not pass in silence."""
+    assert "freshness_by_status" in refusal({"FLEETPOLL_FRESHNESS_BY_STATUS": text})
