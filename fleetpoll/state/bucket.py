@@ -41,6 +41,7 @@ class _Booking:
     permit: Permit
     weight: int
     heard_at: float
+    paused: bool = False
     redeemed: bool = False
 
     def left_s(self, now: float) -> float:
@@ -78,8 +79,9 @@ class FleetBucket(SharedAllowance, AbstractBucket):
     def _left_ms(self, booking: _Booking) -> int:
         """Milliseconds that the holder of a booking sleeps before it asks again, 0 if it may go."""
         now = self._mono()
-        if booking.left_s(now) > 0 and now - booking.heard_at >= PACE_S:
+        if booking.paused or (booking.left_s(now) > 0 and now - booking.heard_at >= PACE_S):
             heard = self.reconsider(booking.permit)
+            booking.paused = isinstance(heard, Refused)
             if isinstance(heard, Refused):
                 return round(PAUSED_RECHECK_S * 1000)
             booking.permit, booking.heard_at = heard, now
