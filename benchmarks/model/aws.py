@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from random import Random
 
-from benchmarks.model.loop import Loop
+from fleetpoll.forecast.loop import Loop
 
 
 class Aws:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from benchmarks.model.aws import Aws
-from benchmarks.model.loop import Loop
+from fleetpoll.forecast.loop import Loop
 from fleetpoll.settings import Settings
 from fleetpoll.state.bucket import FleetBucket, Permit
 
@@ -35,7 +35,7 @@ class Process:
             loop.after(rng.uniform(0.0, 0.2), self._reserve)
 
     def _reserve(self) -> None:
-        answer = self._bucket.reserve(TOKEN_WAIT_S, now_us=self._loop.clock_us())
+        answer = self._bucket.reserve(TOKEN_WAIT_S)
         if isinstance(answer, Permit):
             self._loop.after(answer.wait_s, self._send, answer)
         else:
@@ -52,5 +52,5 @@ class Process:
 
     def _answered(self, permit: Permit, accepted: bool) -> None:  # noqa: FBT001 - an answer is a yes or a no
         if not accepted:
-            self._bucket.penalize(permit.stamp_us, now_us=self._loop.clock_us())
+            self._bucket.penalize(permit.stamp_us)
         self._reserve()

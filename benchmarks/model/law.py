@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.model.aws import Aws, between
 from benchmarks.model.callers import Latency, Process
-from benchmarks.model.loop import Loop
+from fleetpoll.forecast.loop import Loop
 from benchmarks.model.server import Server
 from fleetpoll.state.bucket import Allowance
 
@@ -70,7 +70,7 @@ def run(case: Case, seed: int) -> Found:
     """One run of 900 s of virtual time."""
     loop, rng = Loop(), Random(seed)
     aws = Aws(loop, rng, case.rate, case.burst, strays=case.strays)
-    server = Server(loop.clock_us)
+    server = Server(loop)
     allowance = Allowance("DescribeJobs", case.rate * case.ceiling, min(RATE_MIN, case.rate))
     processes, threads = map(int, case.callers.split("x"))
     for _ in range(processes):

@@ -6,9 +6,6 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
-EPOCH_US = 1_800_000_000_000_000
-"""Where virtual time begins on the clock of the scripts: stamps must look like a server's."""
-
 
 class Loop:
     """An event loop without a real clock. `now_s` is the time since it began."""
@@ -17,10 +14,6 @@ class Loop:
         self.now_s = 0.0
         self._coming: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._number = 0
-
-    def clock_us(self) -> int:
-        """The time as TIME has it."""
-        return EPOCH_US + round(self.now_s * 1e6)
 
     def at(self, moment_s: float, do: Callable[..., None], *args: Any) -> None:
         """Do something at a moment; what is asked for the same moment is done in the order of asking."""
