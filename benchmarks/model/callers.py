@@ -37,13 +37,16 @@ class Process:
     def _reserve(self) -> None:
         answer = self._bucket.reserve(TOKEN_WAIT_S)
         if isinstance(answer, Permit):
-            self._loop.after(answer.wait_s, self._send, answer)
+            self._hold(answer)
         else:
             too_far_s = answer.wait_s - TOKEN_WAIT_S * self._rng.uniform(0.25, 0.75)
             self._loop.after(max(0.01, too_far_s), self._reserve)
 
+    def _hold(self, permit: Permit) -> None:
+        """Wait for the permit's time. A bucket that re-evaluates permits is to be asked here, meanwhile."""
+        self._loop.after(permit.wait_s, self._send, permit)
+
     def _send(self, permit: Permit) -> None:
-        """The permit's time has come. A bucket that re-evaluates held permits is to be asked here, and waited for again."""
         there_s = self._latency.draw_s(self._rng) / 2
         self._loop.after(there_s, self._arrive, permit, there_s)
 

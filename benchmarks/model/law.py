@@ -12,17 +12,18 @@ the first refusal after 300 s until a window of 10 s has less than 1 % of them. 
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from random import Random
 from typing import Any, NamedTuple
 
 from benchmarks.model.aws import Aws, between
 from benchmarks.model.callers import Latency, Process
-from fleetpoll.forecast.loop import Loop
 from benchmarks.model.server import Server
+from fleetpoll.forecast.loop import Loop
 from fleetpoll.state.bucket import Allowance
 
 HALVED_S, BACK_S, END_S = 300.0, 600.0, 900.0
@@ -131,7 +132,7 @@ def one_at_a_time() -> list[Case]:
     return list(cases)
 
 
-def grid(chosen: dict[str, Sequence[Any]]) -> Iterator[Case]:
+def grid(chosen: Mapping[str, Sequence[Any]]) -> Iterator[Case]:
     """Every combination of the values that are chosen for each axis, or of all of an axis that is not named."""
     axes = [chosen.get(axis) or values for axis, values in AXES.items()]
     return (Case(*values) for values in itertools.product(*axes))
@@ -153,13 +154,24 @@ def line(case: Case, found: Found) -> str:
     return f"{about} | {shares} | {refused} | {seconds}"
 
 
-HEAD = (
-    "    R     B callers ceil stray% |  use%:  full    half    back | thr%: full    half    back |  cold   down     up",
-    "-" * 115,
-)
+HEAD = "    R     B callers ceil stray% |  use%:  full    half    back | thr%: full    half    back |  cold   down     up"
 
 
 def as_json(case: Case, found: Found) -> dict[str, Any]:
     """One line as JSON; infinite times are null."""
     figures = {name: None if value == float("inf") else value for name, value in asdict(found).items()}
     return case._asdict() | figures
+
+
+def lines(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of the table as they come, each with its JSON."""
+    chosen = {axis: getattr(options, axis) for axis in AXES if getattr(options, axis)}
+    if options.grid:
+        cases = list(grid(chosen))
+    elif chosen:
+        cases = list(grid({axis: (value,) for axis, value in Case()._asdict().items()} | chosen))
+    else:
+        cases = one_at_a_time()
+    for case in cases:
+        found = medians(case, range(1, options.seeds + 1))
+        yield line(case, found), as_json(case, found)

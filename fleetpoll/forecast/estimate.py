@@ -111,9 +111,9 @@ def sweep_s(jobs: int, rate: float) -> float:
     return max(1.0, jobs / IDS_PER_CALL) / rate
 
 
-def forecast(question: Question, effort: Effort = THOROUGH) -> Forecast:
+def forecast(question: Question, effort: Effort = THOROUGH, kind: type[Fleet] = Fleet) -> Forecast:
     """What a fleet will do. The same question always has the same answer."""
-    tallies, seconds, times = runs(question, effort)
+    tallies, seconds, times = runs(question, effort, kind)
     calls = sum(tally.calls for tally in tallies)
     calls_per_s = calls / seconds * times
     lags = weighted_lags([gap for tally in tallies for gap in tally.gaps])
@@ -132,7 +132,7 @@ def forecast(question: Question, effort: Effort = THOROUGH) -> Forecast:
     )
 
 
-def runs(question: Question, effort: Effort) -> tuple[list[Tally], float, float]:
+def runs(question: Question, effort: Effort, kind: type[Fleet]) -> tuple[list[Tally], float, float]:
     """Let fleets find their rhythm and count what they do then; small ones several times, to see enough.
 
     Returns the counts, the seconds that they are of, and how many times as large the fleet in question is.
@@ -144,7 +144,7 @@ def runs(question: Question, effort: Effort) -> tuple[list[Tally], float, float]
     tallies = []
     for seed in range(min(effort.runs, math.ceil(effort.looks / (jobs * effort.sweeps)))):
         loop, tokens = Loop(), KnownRate(question.reach / times, question.rate / times)
-        fleet = Fleet(habits, tokens, loop, Random(seed))
+        fleet = kind(habits, tokens, loop, Random(seed))
         fleet.inherit(jobs, question.rhythm_s)
         loop.run(effort.before * question.rhythm_s)
         fleet.recount()

@@ -5,11 +5,13 @@ What is left out: failures of AWS, jobs that it does not know, leases that are l
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fleetpoll.cadence import IDS_PER_CALL, PATIENCE, Cadence
 from fleetpoll.forecast.lives import Job, Lives
@@ -27,28 +29,46 @@ Planner = Callable[[Job, float], float]
 """When to look again at a job, now: seconds from now."""
 
 
-class Grant(NamedTuple):
+class Grant(Protocol):
     """A token that may be used once `wait_s` has passed, and the rate that is granted now."""
+
+    @property
+    def wait_s(self) -> float:
+        """How long to wait, in seconds."""
+
+    @property
+    def granted(self) -> float:
+        """The rate that the cadence plans with, in calls/s."""
+
+
+class Known(NamedTuple):
+    """The grant of a limit that is known."""
 
     wait_s: float
     granted: float
-    stamp_us: int = 0
 
 
-class Tokens:
-    """Where the fleet's tokens come from, and what becomes of the calls. Here: no limit, and no call is refused."""
+class Tokens(ABC):
+    """Where the fleet's tokens come from, and what becomes of the calls. Here no call is refused."""
 
+    pace_s = math.inf
+    """How long the holder of a grant goes by what it has heard."""
+
+    @abstractmethod
     def reserve(self, now_s: float) -> Grant:
         """One token, in debt if need be."""
+
+    def reconsider(self, grant: Any, now_s: float) -> Grant:
+        """The grant with what is left of its wait, `pace_s` after it was last heard of."""
         del now_s
-        return Grant(0.0, float("inf"))
+        return Known(grant.wait_s - self.pace_s, grant.granted)
 
     def accepts(self, now_s: float) -> bool:
         """Whether the API accepts the call that arrives now."""
         del now_s
         return True
 
-    def refused(self, grant: Grant, now_s: float) -> None:
+    def refused(self, grant: Any, now_s: float) -> None:  # noqa: B027 - who refuses nothing has nothing to do
         """The answer is here, and the call was throttled."""
 
 
@@ -62,7 +82,7 @@ class KnownRate(Tokens):
         """One token, in debt if need be."""
         self._tokens += (now_s - self._at_s) * self._rate
         self._tokens, self._at_s = min(max(1.0, self._rate / 4), self._tokens) - 1.0, now_s
-        return Grant(max(0.0, -self._tokens / self._rate), self._granted)
+        return Known(max(0.0, -self._tokens / self._rate), self._granted)
 
 
 class Gap(NamedTuple):
@@ -136,8 +156,7 @@ class Fleet:
             return
         lease = self._schedule[:IDS_PER_CALL]
         del self._schedule[:IDS_PER_CALL]
-        grant = self.tokens.reserve(self.loop.now_s)
-        self.loop.after(grant.wait_s + self.habits.latency_s / 2, self._arrive, lease, grant)
+        self._hold(lease, self.tokens.reserve(self.loop.now_s))
 
     def _worth_s(self) -> float:
         """How long until a call may be worth making: a hundred jobs are due, or the first has waited long enough."""
@@ -146,6 +165,16 @@ class Fleet:
             return 0.0
         early_s = schedule[0][0] + self._patience_s - now_s if schedule else IDLE_S
         return min(max(POLL_S, early_s), IDLE_S) if early_s > 0 else 0.0
+
+    def _hold(self, lease: Lease, grant: Grant) -> None:
+        """Wait for the token, and ask again now and then whether its time is still the same."""
+        if grant.wait_s <= self.tokens.pace_s:
+            self.loop.after(grant.wait_s + self.habits.latency_s / 2, self._arrive, lease, grant)
+        else:
+            self.loop.after(self.tokens.pace_s, self._reconsider, lease, grant)
+
+    def _reconsider(self, lease: Lease, grant: Grant) -> None:
+        self._hold(lease, self.tokens.reconsider(grant, self.loop.now_s))
 
     def _arrive(self, lease: Lease, grant: Grant) -> None:
         back_s, now_s = self.habits.latency_s / 2, self.loop.now_s
@@ -180,8 +209,9 @@ class Fleet:
             self.tally.ends.append((now_s, now_s - job.moves_s[-1]))
             self.jobs[number] = self.habits.lives.born(now_s, self.rng)
             return 0.0
+        job.looks += 1
         if status is not job.known:
-            job.known, job.changed_s = status, now_s
+            job.known, job.changed_s, job.looks = status, now_s, 0
         return plan(job, now_s)
 
     def _count(self, job: Job, arrived_s: float) -> None:

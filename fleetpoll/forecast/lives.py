@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from random import Random
 
+from fleetpoll.cadence import tries_at
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus
 
@@ -24,6 +25,7 @@ class Job:
     known: JobStatus
     changed_s: float  # when its last transition was seen, or it was tracked
     looked_s: float
+    looks: int = 0  # since the last transition
 
     def status_at(self, moment_s: float) -> JobStatus:
         """What AWS says of it at that moment."""
@@ -65,7 +67,8 @@ class Lives:
         stage = bisect_right(job.moves_s, met_s)
         since_s = job.moves_s[stage - 1] if stage else 0.0
         runnable_s, starting_s, running_s, ends_s = (moment_s - met_s for moment_s in job.moves_s)
-        return Job((runnable_s, starting_s, running_s, ends_s), STAGES[stage], since_s - met_s, 0.0)
+        looks = round(tries_at(met_s - since_s))
+        return Job((runnable_s, starting_s, running_s, ends_s), STAGES[stage], since_s - met_s, 0.0, looks)
 
     def chance(self, from_s: float, to_s: float) -> float:
         """How likely a job that has been running for `from_s` ends before it has for `to_s`."""

@@ -12,15 +12,15 @@ class Loop:
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self._coming: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._coming: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._number = 0
 
-    def at(self, moment_s: float, do: Callable[..., None], *args: Any) -> None:
+    def at(self, moment_s: float, do: Callable[..., object], *args: Any) -> None:
         """Do something at a moment; what is asked for the same moment is done in the order of asking."""
         self._number += 1
         heapq.heappush(self._coming, (moment_s, self._number, do, args))
 
-    def after(self, delay_s: float, do: Callable[..., None], *args: Any) -> None:
+    def after(self, delay_s: float, do: Callable[..., object], *args: Any) -> None:
         """Do something after a delay."""
         self.at(self.now_s + delay_s, do, *args)
 
