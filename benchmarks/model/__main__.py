@@ -1,0 +1,69 @@
+"""Run scenarios of the model, each with a table and a results/model-NAME.json: `python -m benchmarks.model [NAME …]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.model import changes, design, law
+
+RESULTS = Path(__file__).parents[1] / "results"
+SCENARIOS = {"design": design, "law": law, "changes": changes}
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run what was named, or everything."""
+    options = parser().parse_args(words)
+    for name in options.names or SCENARIOS:
+        scenario = SCENARIOS[name]
+        rows = []
+        print(f"\n{name}: {(scenario.__doc__ or '').partition(chr(10))[0]}\n\n{scenario.HEAD}", flush=True)
+        for text, row in scenario.lines(options):
+            print(text, flush=True)
+            rows.append(row)
+        if options.write:
+            write(name, options.seeds, rows)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; most are the law's."""
+    found = argparse.ArgumentParser(
+        prog="python -m benchmarks.model",
+        description=__doc__,
+        epilog="\n\n".join(scenario.__doc__ or "" for scenario in SCENARIOS.values()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    found.add_argument("names", nargs="*", metavar="NAME", type=scenario_name, help=f"{', '.join(SCENARIOS)}; default: all")
+    found.add_argument("--seeds", type=int, default=3, help="law: how many runs a figure is the median of (3)")
+    found.add_argument("--grid", action="store_true", help="law: every combination, not one change at a time")
+    for axis, values in law.AXES.items():
+        shown = ", ".join(["known", "unknown"] if axis == "ceiling" else map(str, values))
+        found.add_argument(f"--{axis}", type=values_of, metavar="V,…", help=f"law: only these, such as {shown}")
+    found.add_argument("--no-write", dest="write", action="store_false", help="leave results/ as it is")
+    return found
+
+
+def scenario_name(text: str) -> str:
+    """The name of a scenario."""
+    if text not in SCENARIOS:
+        raise argparse.ArgumentTypeError(f"no such scenario: {text}; there are {', '.join(SCENARIOS)}")
+    return text
+
+
+def values_of(text: str) -> tuple[Any, ...]:
+    """The values of an axis: numbers, callers such as 8x8, known or unknown for a ceiling, or how many times the limit."""
+    words = {"known": 1.0, "unknown": law.UNKNOWN}
+    return tuple(word if "x" in word else words.get(word) or float(word) for word in text.split(","))
+
+
+def write(name: str, seeds: int, rows: list[dict[str, Any]]) -> None:
+    """Keep the figures."""
+    result = {"name": f"model-{name}", "machine": machine.facts(), "seeds": seeds, "rows": rows}
+    (RESULTS / f"model-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

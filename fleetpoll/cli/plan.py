@@ -1,0 +1,101 @@
+"""`fleetpoll plan`: what an allowance will do, and what a wanted lag needs, before anything is set up."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fleetpoll.cli.options import Asked, as_json, pass_asked, setting
+from fleetpoll.cli.render import emit, plural, span
+from fleetpoll.cli.simulate import life_option
+from fleetpoll.cli.tables import console, facts
+from fleetpoll.forecast.estimate import SOONEST_S, Forecast, Need, Question, forecast, needed
+from fleetpoll.forecast.fleet import Habits
+from fleetpoll.forecast.lives import Lives
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+EPILOG = """\b
+Examples:
+  fleetpoll plan --jobs 50000
+  fleetpoll plan --jobs 50000 --rate 10 --lag 5 --life 600:7200
+"""
+LIFE_S = (300.0, 3_600.0)
+
+
+@click.command(epilog=EPILOG)
+@click.option("--jobs", type=int, required=True, metavar="N", help="Live jobs at any time; they are replaced as they end.")
+@setting("rate", metavar="RATE", help="DescribeJobs calls a second of the whole fleet, at most.")
+@setting("freshness", metavar="S", help="Fresh enough: no calls are spent to know sooner than this.")
+@setting("workers", "-n", "--workers", metavar="N", help="Worker processes.")
+@life_option(f"How long jobs run, in seconds.  [default: {LIFE_S[0]:g}:{LIFE_S[1]:g}]")
+@click.option("--lag", type=float, metavar="S", help="The mean lag of completions that is wanted.  [default: the freshness]")
+@as_json
+@pass_asked
+def plan(asked: Asked, jobs: int, life: tuple[float, float] | None, lag: float | None, *, as_json: bool) -> None:
+    """Forecast calls and lags for a number of jobs, and the rate that a lag needs.
+
+    A model in virtual time that runs the workers' own policy; neither Redis nor AWS is asked. Lag is from the moment AWS
+    stops a job to its detection. No throttles are assumed.
+    """
+    settings = asked.settings()
+    wanted_s = max(settings.freshness, SOONEST_S) if lag is None else lag
+    lives = Lives(*(life or LIFE_S))
+    question = Question(jobs, settings.rate, Habits(settings.freshness, settings.workers, lives))
+    expected, need = forecast(question), needed(question, wanted_s)
+    if as_json:
+        emit(public(question, expected, wanted_s, need))
+    else:
+        console().print(overview(question, expected))
+        click.echo(advice(question, wanted_s, need))
+
+
+def public(question: Question, expected: Forecast, wanted_s: float, need: Need) -> dict[str, Any]:
+    """All of it as JSON."""
+    habits = question.habits
+    return {
+        "jobs": question.jobs,
+        "rate": question.rate,
+        "freshness_s": habits.freshness_s,
+        "workers": habits.workers,
+        "life_s": [habits.lives.min_s, habits.lives.max_s],
+        **asdict(expected),
+        "wanted_lag_s": wanted_s,
+        "needed": asdict(need),
+        "advice": advice(question, wanted_s, need),
+    }
+
+
+def overview(question: Question, expected: Forecast) -> Table:
+    """What to expect as names and values, one pair a line."""
+    habits, e = question.habits, expected
+    lives = f"{span(habits.lives.min_s)} to {span(habits.lives.max_s)}"
+    workers, lag = plural(habits.workers, "worker"), f"{span(e.lag_mean_s)} mean, {span(e.lag_p50_s)} median"
+    return facts(
+        [
+            ("jobs", f"{question.jobs:,} live, running for {lives} each"),
+            ("allowance", f"{question.rate:g} calls/s, fresh enough at {span(habits.freshness_s)}, {workers}"),
+            ("calls", f"{figure(e.calls_per_s)}/s, {e.share_used:.0%} of the allowance, {e.fill:.1f} ids a call"),
+            ("sweep", f"{span(e.sweep_s)} for a look at every job; an even one has a mean lag of {span(e.bound_s)}"),
+            ("lag", f"{lag}, {span(e.lag_p99_s)} p99, {span(e.lag_max_s)} at most"),
+        ]
+    )
+
+
+def advice(question: Question, wanted_s: float, need: Need) -> str:
+    """What to set for the lag that is wanted, in one line."""
+    habits = question.habits
+    said = f"For a mean lag of {span(wanted_s)} you need about {figure(need.rate)} calls/s"
+    if need.freshness_s < habits.freshness_s:
+        said += f" and a freshness of {figure(need.freshness_s)} s or less"
+    if need.workers > habits.workers:
+        said += f" and {plural(need.workers, 'worker')}"
+    return f"{said}."
+
+
+def figure(value: float) -> str:
+    """A number in two or three figures: '0.52', '9.8', '48', '980', '1,200'."""
+    return f"{value:.2g}" if value < 10 else f"{float(f'{value:.3g}'):,.0f}"  # noqa: PLR2004 - as many as matter
