@@ -9,7 +9,8 @@ from random import Random
 from benchmarks.model.aws import Aws
 from fleetpoll.forecast.loop import Loop
 from fleetpoll.settings import Settings
-from fleetpoll.state.bucket import FleetBucket, Permit
+from fleetpoll.state.allowance import PACE_S, Permit
+from fleetpoll.state.bucket import FleetBucket
 
 TOKEN_WAIT_S = Settings().token_wait
 
@@ -43,8 +44,18 @@ class Process:
             self._loop.after(max(0.01, too_far_s), self._reserve)
 
     def _hold(self, permit: Permit) -> None:
-        """Wait for the permit's time. A bucket that re-evaluates permits is to be asked here, meanwhile."""
-        self._loop.after(permit.wait_s, self._send, permit)
+        """Wait for the permit's time, and ask meanwhile whether it has changed."""
+        if permit.wait_s <= PACE_S:
+            self._loop.after(permit.wait_s, self._send, permit)
+        else:
+            self._loop.after(PACE_S, self._reconsider, permit)
+
+    def _reconsider(self, permit: Permit) -> None:
+        answer = self._bucket.reconsider(permit)
+        if isinstance(answer, Permit):
+            self._hold(answer)
+        else:
+            self._loop.after(PACE_S, self._reconsider, permit)
 
     def _send(self, permit: Permit) -> None:
         there_s = self._latency.draw_s(self._rng) / 2

@@ -20,7 +20,8 @@ from fleetpoll.forecast.estimate import sweep_s, weighted_lags
 from fleetpoll.forecast.fleet import Fleet, Gap, Habits, Tally, Tokens
 from fleetpoll.forecast.lives import Lives
 from fleetpoll.forecast.loop import Loop
-from fleetpoll.state.bucket import Allowance, FleetBucket, Permit
+from fleetpoll.state.allowance import Allowance, Permit
+from fleetpoll.state.bucket import FleetBucket
 
 RATE, FRESHNESS_S, LIVES = 10.0, 5.0, Lives(300.0, 3_600.0)
 PATIENT_S = 3_600.0

@@ -24,7 +24,7 @@ from benchmarks.model.aws import Aws, between
 from benchmarks.model.callers import Latency, Process
 from benchmarks.model.server import Server
 from fleetpoll.forecast.loop import Loop
-from fleetpoll.state.bucket import Allowance
+from fleetpoll.state.allowance import Allowance
 
 HALVED_S, BACK_S, END_S = 300.0, 600.0, 900.0
 SETTLED_S = 60.0

@@ -13,7 +13,8 @@ from typing import Any
 from lupa.lua51 import LuaRuntime
 
 from fleetpoll.forecast.loop import Loop
-from fleetpoll.state.bucket import Allowance, FleetBucket
+from fleetpoll.state.allowance import Allowance
+from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.scripts import Argument, source
 
 KEY = "bucket"

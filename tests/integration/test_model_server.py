@@ -10,7 +10,8 @@ import pytest
 from benchmarks.model.server import EPOCH_US, Server
 from fleetpoll.clock import system_mono
 from fleetpoll.forecast.loop import Loop
-from fleetpoll.state.bucket import Allowance, FleetBucket, Permit
+from fleetpoll.state.allowance import Allowance, Permit
+from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 
 ALLOWANCES = [
