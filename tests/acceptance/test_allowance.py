@@ -1,0 +1,107 @@
+"""The allowance of a whole fleet: an operator's hand on it, and a limit that nobody knows. The API side is the witness."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from benchmarks.rig import Rig, limited, rig, wait_until
+from fleetpoll.settings import Settings
+from fleetpoll.state.rooms import DESCRIBE
+
+SOON_MS = 1_000
+"""An operator's word reaches everybody within this."""
+QUIET_MS = 1_500
+
+
+@pytest.fixture
+def fleet() -> Iterator[Rig]:
+    """A busy fleet: more jobs than it may look at, eight workers that wait for tokens most of the time."""
+    settings = Settings(rate=8, rate_start=8, workers=8, freshness=0.5, log_format="json")
+    with rig(settings, limited(100, life_min_s=600, life_max_s=900)) as fleet, fleet.workers():
+        fleet.await_pollers(8)
+        fleet.submit(2_000, spread_s=600)
+        wait_until(lambda: describe(fleet)["calls"] > 16, 20, "calls")
+        yield fleet
+
+
+def describe(fleet: Rig) -> dict[str, Any]:
+    """What the API's side saw of DescribeJobs."""
+    figures: dict[str, Any] = fleet.simulator.stats()["operations"]["describe"]
+    return figures
+
+
+def now_ms() -> int:
+    """The simulator's clock and ours are the same machine's."""
+    return time.time_ns() // 1_000_000
+
+
+def test_a_pause_holds_the_whole_fleet_within_a_second(fleet: Rig) -> None:
+    """Workers that wait for their tokens give them back; after the pause they go on as soon."""
+    bucket = fleet.rooms.buckets[DESCRIBE]
+    bucket.pause(True)
+    paused_ms = now_ms()
+    wait_until(lambda: now_ms() - max(paused_ms, describe(fleet)["last_call_ms"]) > QUIET_MS, 20, "silence")
+    last_ms = describe(fleet)["last_call_ms"]
+
+    fleet.simulator.reset_stats()
+    bucket.pause(False)
+    resumed_ms = now_ms()
+    wait_until(lambda: describe(fleet)["calls"] > 0, 10, "a call")
+
+    assert last_ms - paused_ms <= SOON_MS
+    assert describe(fleet)["first_call_ms"] - resumed_ms <= SOON_MS
+
+
+def test_a_pinned_rate_is_the_whole_fleet_s_within_a_second(fleet: Rig) -> None:
+    """Pinned to 40 from 8 calls/s, calls come at 40/s a second later, though all had booked at 8."""
+    bucket = fleet.rooms.buckets[DESCRIBE]
+    bucket.pin(40)
+    fleet.simulator.reset_stats()
+    wait_until(lambda: len(describe(fleet)["timeline"]["accepted"]) > 4, 20, "four seconds")
+    faster = describe(fleet)["timeline"]["accepted"]
+    bucket.pin(2)
+    fleet.simulator.reset_stats()
+    wait_until(lambda: len(describe(fleet)["timeline"]["accepted"]) > 5, 20, "five seconds")
+    slower = describe(fleet)["timeline"]["accepted"]
+
+    assert all(32 <= calls <= 50 for calls in faster[1:4])
+    assert all(calls <= 3 for calls in slower[1:5])
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(420)
+def test_a_limit_that_nobody_knows_is_found_followed_and_used() -> None:
+    """Told 100 calls/s and allowed 20: used in full, hardly throttled; halved and given back: followed within half a minute."""
+    settings = Settings(rate=100, workers=4, freshness=0.5, log_format="json")
+    with rig(settings, limited(20, 20, life_min_s=3_000, life_max_s=6_000, latency_ms=20)) as fleet, fleet.workers():
+        fleet.await_pollers(4)
+        fleet.submit(5_000, spread_s=3_000)
+        seconds(fleet, 60)
+        steady = seconds(fleet, 120)
+        fleet.simulator.limit("describe", 10, 20)
+        halved = seconds(fleet, 60)
+        fleet.simulator.limit("describe", 20, 20)
+        back = seconds(fleet, 40)
+
+    assert sum(steady["accepted"]) / len(steady["accepted"]) >= 0.97 * 20
+    assert share(steady, 0, 120) <= 0.005
+    assert share(halved, 20, 60) <= 0.01
+    assert sum(back["accepted"][30:35]) >= 0.9 * 5 * 20
+
+
+def seconds(fleet: Rig, count: int) -> dict[str, list[int]]:
+    """What the API's side answers in each of so many whole seconds from now."""
+    fleet.simulator.reset_stats()
+    wait_until(lambda: len(describe(fleet)["timeline"]["accepted"]) > count, count + 20, f"{count} seconds")
+    timeline = describe(fleet)["timeline"]
+    return {kind: timeline[kind][:count] for kind in ("accepted", "throttled")}
+
+
+def share(timeline: dict[str, list[int]], from_s: int, to_s: int) -> float:
+    """The throttled share of the calls of a span."""
+    throttled, accepted = (sum(timeline[kind][from_s:to_s]) for kind in ("throttled", "accepted"))
+    return throttled / (throttled + accepted)
