@@ -48,11 +48,12 @@ def show(asked: Asked, *, as_json: bool) -> None:
         return
     rows = table()
     rows.add_column("OPERATION", no_wrap=True)
-    for name in ("CONFIGURED", "GRANTED", "BURST", "CALLS", "THROTTLES"):
+    for name in ("CONFIGURED", "GRANTED", "LIMIT MET", "BURST", "CALLS", "THROTTLES"):
         rows.add_column(name, justify="right")
     rows.add_column("")
     for operation, view in views.items():
-        figures = (f"{view.configured:g}/s", f"{view.granted:.4g}/s", f"{view.burst:g}")
+        met = "-" if view.limit is None else f"{view.limit:.4g}/s"
+        figures = (f"{view.configured:g}/s", f"{view.granted:.4g}/s", met, f"{view.burst:.4g}")
         rows.add_row(operation, *figures, f"{view.tokens_granted:,}", f"{view.throttles:,}", override(view))
     console().print(rows)
 

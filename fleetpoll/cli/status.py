@@ -64,7 +64,8 @@ def rate(bucket: BucketView) -> str:
     if bucket.paused:
         return "paused (fleetpoll budget resume ends it)"
     pinned = " (pinned)" if bucket.pinned is not None else ""
-    return f"{bucket.granted:.4g} calls/s granted{pinned}, {bucket.configured:g} configured, burst {bucket.burst:g}"
+    met = "" if bucket.limit is None else f", AWS's limit last met at {bucket.limit:.4g}"
+    return f"{bucket.granted:.4g} calls/s granted{pinned}, {bucket.configured:g} configured, burst {bucket.burst:.4g}{met}"
 
 
 def calls(totals: Totals) -> str:

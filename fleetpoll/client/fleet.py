@@ -10,12 +10,13 @@ from pathlib import Path
 from fleetpoll.client.following import follow
 from fleetpoll.client.status import FleetStatus, alive, status_of
 from fleetpoll.client.waiting import Goal, Waited, Waiter
+from fleetpoll.clock import system_mono
 from fleetpoll.embedded.sharing import join
-from fleetpoll.errors import SettingsError
+from fleetpoll.errors import SettingsError, StateError
 from fleetpoll.jobs import JobStatus, Snapshot, Transition, as_job_id
 from fleetpoll.settings import Settings
 from fleetpoll.state.bucket import FleetBucket
-from fleetpoll.state.limiter import FleetLimiter
+from fleetpoll.state.limiter import FleetLimiter, SteadfastLimiter
 from fleetpoll.state.probe import ServerFacts, probe
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Beat, Order, OrderKind
@@ -43,8 +44,15 @@ class Fleet:
         return self._rooms.buckets[operation]
 
     def limiter(self, operation: str = DESCRIBE) -> FleetLimiter:
-        """A pyrate-limiter Limiter on the fleet's own bucket, for programs that make their calls themselves."""
-        return FleetLimiter(self.bucket(operation))
+        """A pyrate-limiter Limiter on the fleet's own bucket, for programs that make their calls themselves.
+
+        While Redis cannot be reached it goes on alone, at half of one worker's share of the rate that was granted last.
+        """
+        try:
+            sharers = len(self.alive())
+        except StateError:
+            sharers = self._settings.workers
+        return SteadfastLimiter(self.bucket(operation), system_mono, sharers)
 
     def track(self, ids: Iterable[str]) -> int:
         """Start to watch jobs. Returns how many were new. Raises SettingsError, and tracks none, if one is no job id."""

@@ -58,6 +58,7 @@ class FleetStatus:
             "rate": {
                 "configured": b.configured,
                 "granted": b.granted,
+                "limit": b.limit,
                 "burst": b.burst,
                 "pinned": b.pinned,
                 "paused": b.paused,

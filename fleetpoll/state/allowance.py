@@ -96,6 +96,7 @@ class SharedAllowance:
     ) -> None:
         self._client, self._scripts, self._key = client, scripts, key
         self.allowance, self._worker = allowance, "1" if worker else ""
+        self.granted_last = allowance.rate_min  # as far as we have heard
 
     def reserve(self, max_wait_s: float, n: int = 1, *, given_back: int = 0, now_us: int | None = None) -> Permit | Refused:
         """Take `n` tokens, in debt if need be, unless the wait would be longer than `max_wait_s`. One Redis call.
@@ -104,6 +105,7 @@ class SharedAllowance:
         Raises RedisUnavailable; then a token may have been taken, never used twice.
         """
         state, wait_us, stamp_us, granted, position = self._run("reserve", now_us, n, round(max_wait_s * 1e6), given_back)
+        self.granted_last = granted / 1e6
         if state == 1:
             return Permit(wait_us / 1e6, int(stamp_us), granted / 1e6, float(position))
         return Refused(wait_us / 1e6, Reason(state), granted / 1e6)

@@ -11,7 +11,7 @@ all of it, while many fleets spread over the Cluster.
 | finished         | zset    | finished job id -> ms when it was settled; the janitor sweeps by it                     |
 | events           | stream  | transitions, about `events_kept` of them                                                |
 | totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims         |
-| bucket:OPERATION | hash    | the token bucket of one AWS operation (see reserve.lua)                                 |
+| bucket:OPERATION | hash    | the token bucket of one AWS operation (see law.lua)                                     |
 | roster           | hash    | worker id -> its last beat                                                              |
 | leases           | hash    | worker id -> fence of its last lease                                                    |
 | order            | string  | what the whole fleet is told to do (drain, stop)                                        |

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pyrate_limiter import Limiter, SingleBucketFactory
+from pyrate_limiter import Limiter, Rate, SingleBucketFactory
 
+from fleetpoll.errors import RedisUnavailable
 from fleetpoll.state.bucket import HORIZON_S, FleetBucket, passed_us_of_caller, patience_s_of_caller
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+
+    from fleetpoll.clock import Mono
+
+ALONE_S = 5.0
+"""How long a Limiter that cannot reach Redis goes on alone before it tries again: a frozen server keeps each try waiting."""
+ALONE_SHARE = 0.5
+"""What it takes of its share of the rate that was granted last: it cannot know what the others do."""
 
 
 class FleetLimiter(Limiter):
@@ -27,13 +37,8 @@ class FleetLimiter(Limiter):
         timeout: float = -1,
     ) -> bool | Awaitable[bool]:
         """Take `weight` tokens: True once they may be used, False if that would need a longer wait than allowed."""
-        token = patience_s_of_caller.set(patience_of(timeout, blocking=blocking))
-        passed_us_of_caller.set([])
-        try:
+        with self._patient(timeout, blocking=blocking):
             return super().try_acquire(name, weight, blocking, timeout)
-        finally:
-            patience_s_of_caller.reset(token)
-            self._fleet_bucket.give_back()
 
     async def try_acquire_async(
         self,
@@ -43,13 +48,73 @@ class FleetLimiter(Limiter):
         timeout: float = -1,  # noqa: ASYNC109 - the same
     ) -> bool:
         """The same for asyncio: no thread waits."""
+        with self._patient(timeout, blocking=blocking):
+            return await super().try_acquire_async(name, weight, blocking, timeout)
+
+    @contextmanager
+    def _patient(self, timeout: float, *, blocking: bool) -> Iterator[None]:
+        """Tell the bucket how far ahead to book for this caller, and give back what is dropped on the way."""
         token = patience_s_of_caller.set(patience_of(timeout, blocking=blocking))
         passed_us_of_caller.set([])  # a holder, because asyncio.wait_for puts into a copy of this context
         try:
-            return await super().try_acquire_async(name, weight, blocking, timeout)
+            yield
         finally:
             patience_s_of_caller.reset(token)
             self._fleet_bucket.give_back()
+
+
+class SteadfastLimiter(FleetLimiter):
+    """A FleetLimiter for programs that must go on without Redis: then it is a local one, far slower, never unlimited.
+
+    Its rate is half of what one of `sharers` would have of the rate that was granted last; a weight above 1 never fits it.
+    """
+
+    def __init__(self, bucket: FleetBucket, mono: Mono, sharers: int) -> None:
+        super().__init__(bucket)
+        self._mono, self._sharers, self._alone_until = mono, max(1, sharers), 0.0
+        self._alone: Limiter | None = None
+
+    def try_acquire(
+        self,
+        name: str = "fleetpoll",
+        weight: int = 1,
+        blocking: bool = True,  # noqa: FBT001, FBT002 - pyrate-limiter's signature
+        timeout: float = -1,
+    ) -> bool | Awaitable[bool]:
+        """Take `weight` tokens, from the fleet's bucket if it can be reached."""
+        if (alone := self._if_alone()) is None:
+            try:
+                return super().try_acquire(name, weight, blocking, timeout)
+            except RedisUnavailable:
+                alone = self._leave()
+        return alone.try_acquire(name, weight, blocking, timeout)
+
+    async def try_acquire_async(
+        self,
+        name: str = "fleetpoll",
+        weight: int = 1,
+        blocking: bool = True,  # noqa: FBT001, FBT002 - pyrate-limiter's signature
+        timeout: float = -1,  # noqa: ASYNC109 - the same
+    ) -> bool:
+        """The same for asyncio: no thread waits."""
+        if (alone := self._if_alone()) is None:
+            try:
+                return await super().try_acquire_async(name, weight, blocking, timeout)
+            except RedisUnavailable:
+                alone = self._leave()
+        return await alone.try_acquire_async(name, weight, blocking, timeout)
+
+    def _if_alone(self) -> Limiter | None:
+        """The local Limiter, while Redis is not to be tried."""
+        return self._alone if self._mono() < self._alone_until else None
+
+    def _leave(self) -> Limiter:
+        """Go on alone for a while. One local Limiter for all outages: a token that was taken stays taken."""
+        self._alone_until = self._mono() + ALONE_S
+        if self._alone is None:
+            rate = ALONE_SHARE * self._fleet_bucket.granted_last / self._sharers
+            self._alone = Limiter(Rate(1, max(1, round(1000 / rate))))
+        return self._alone
 
 
 def passed_stamp_us() -> int:

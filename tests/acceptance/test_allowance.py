@@ -75,7 +75,7 @@ def test_a_pinned_rate_is_the_whole_fleet_s_within_a_second(fleet: Rig) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(420)
 def test_a_limit_that_nobody_knows_is_found_followed_and_used() -> None:
-    """Told 100 calls/s and allowed 20: used in full, hardly throttled; halved and given back: followed within half a minute."""
+    """Told 100 calls/s and allowed 20: used in full, hardly throttled; halved and given back: followed in half a minute."""
     settings = Settings(rate=100, workers=4, freshness=0.5, log_format="json")
     with rig(settings, limited(20, 20, life_min_s=3_000, life_max_s=6_000, latency_ms=20)) as fleet, fleet.workers():
         fleet.await_pollers(4)

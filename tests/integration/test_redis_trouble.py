@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,7 +23,8 @@ from fleetpoll.settings import Settings
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.connection import connect
 from fleetpoll.state.events import BEGINNING
-from fleetpoll.state.rooms import Rooms, open_rooms
+from fleetpoll.state.limiter import ALONE_S, SteadfastLimiter
+from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Facts
 
 JOB = "00000000-0000-4000-8000-000000000001"
@@ -143,3 +146,45 @@ def test_a_pass_that_redis_cut_short_gives_its_lease_back(own: Rooms, broken_cyc
 
     assert (done.kept, done.lost) == (3, 0)
     assert own.ledger.counts() == {JobStatus.SUBMITTED: 3}
+
+
+def test_a_limiter_goes_on_alone_while_redis_is_away(tmp_path: Path, settings: Settings) -> None:
+    """Far slower than the fleet, never unlimited; when Redis is back, its tokens are the fleet's again."""
+    now = [0.0]
+    with private_server(None, tmp_path) as url:
+        rooms = open_rooms(url, settings)
+        bucket = rooms.buckets[DESCRIBE]
+        limiter = SteadfastLimiter(bucket, lambda: now[0], sharers=4)
+        assert limiter.try_acquire()
+    alone = [limiter.try_acquire(blocking=False) for _ in range(20)]
+    with private_server(None, tmp_path) as again:
+        assert again == url
+        still_alone = limiter.try_acquire(blocking=False)
+        now[0] += ALONE_S
+        back = limiter.try_acquire(timeout=5)
+        taken = bucket.view().tokens_granted
+        rooms.close()
+
+    assert alone == [True, *[False] * 19]
+    assert (still_alone, back, taken) == (False, True, 2)
+
+
+def test_asyncio_goes_on_alone_as_well(own: Rooms) -> None:
+    """The same without a thread."""
+    limiter = SteadfastLimiter(own.buckets[DESCRIBE], system_mono, sharers=1)
+    own.client.replicaof("127.0.0.1", "1")
+
+    async def tries() -> list[bool]:
+        return [await limiter.try_acquire_async(timeout=1), await limiter.try_acquire_async(blocking=False)]
+
+    assert asyncio.run(tries()) == [True, False]
+
+
+def test_an_application_gets_a_limiter_without_redis(own: Rooms, settings: Settings) -> None:
+    """Who starts while Redis is away is not kept from working, slowly."""
+    own.client.replicaof("127.0.0.1", "1")
+
+    limiter = Fleet(own, settings).limiter()
+
+    assert limiter.try_acquire(blocking=False) is True
+    assert limiter.try_acquire(blocking=False) is False
