@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ def main() -> int:
     """Do what was named. Returns 1 if something could not be measured."""
     arguments = parsed()
     allow_many_connections()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
     if "smoke" in arguments.names:
         smoke()
         return 0

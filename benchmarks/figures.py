@@ -34,7 +34,7 @@ def figures(stats: dict[str, Any], given: Conditions) -> dict[str, Any]:
 def calls(stats: dict[str, Any], given: Conditions) -> dict[str, Any]:
     """What became of the calls, ours and those of other tenants."""
     d = stats["operations"]["describe"]
-    accepted, throttled = whole_seconds(d["timeline"], round(given.seconds))
+    accepted, throttled = whole_seconds(d["timeline"], int(given.seconds))
     return {
         "calls": d["calls"],
         "calls_per_s": d["calls"] / given.seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -59,6 +60,11 @@ class Case:
         for earlier in self.phases[: self.phases.index(phase) + 1]:
             limit = earlier.limit or limit
         return limit
+
+    def jobs_expected(self) -> int:
+        """How many jobs there will be from first to last, about."""
+        seconds = sum(phase.seconds for phase in self.phases) if self.replaced else 0.0
+        return round(self.live * (1 + seconds / statistics.fmean(self.life_s)))
 
     def quick(self) -> Case:
         """The same with fewer jobs and short phases: it shows that everything works, its figures mean nothing."""

@@ -32,7 +32,7 @@ def measure(case: Case, contender: str, seed: int) -> dict[str, Any]:
             far = stack.enter_context(far_redis(stage.url, case.redis_rtt_ms))
             stage, rtt_ms = replace(stage, url=far.url), far.measured_rtt_ms()
         running = stack.enter_context(CONTENDERS[contender].start(stage, case.processes, case.live))
-        running.prepare(case.live)
+        running.prepare(case.jobs_expected())
         running.watch(stage.simulator.populate(case.live, spread_s=case.life_s[1]))
         stage.simulator.reset_stats()
         running.go()
@@ -51,7 +51,7 @@ def run_phase(stage: Rig, running: Running, case: Case, phase: Phase) -> dict[st
     stage.simulator.reset_stats()
     seconds = (stats["now_ms"] - stats["since_ms"]) / 1000
     given = Conditions(case.live, case.limit_in(phase), seconds, case.replaced, cpu_s)
-    accepted, throttled = whole_seconds(stats["operations"]["describe"]["timeline"], round(phase.seconds))
+    accepted, throttled = whole_seconds(stats["operations"]["describe"]["timeline"], int(seconds))
     return {
         "figures": figures(stats, given),
         "lag_cdf_ms": stats["completion_lag_ms"]["cdf"],
