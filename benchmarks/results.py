@@ -79,4 +79,4 @@ def rounded(value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """The value as JSON gives it back: what is compared with a file must look like what comes out of one."""
-    return json.loads(json.dumps(rounded(value)))
+    return rounded(json.loads(json.dumps(value)))
