@@ -35,6 +35,7 @@ STYLE = {
     "figure.constrained_layout.use": True,
 }
 SMOOTH_S = 5
+LAG_MIN_S = 0.01  # a logarithmic axis has no zero
 
 Measured = dict[str, list[Measurement]]
 
@@ -61,15 +62,15 @@ def written(path: Path, draw: Callable[[Sequence[Measurement]], Any], measuremen
 
 
 def lag_cdfs(measurements: Sequence[Measurement]) -> Any:
-    """How many of the completions were noticed within which time."""
+    """How many of all ends were noticed within which time; a curve stops where the rest was not noticed at all."""
     figure, axes = plt.subplots()
     for m, colour in coloured(measurements):
-        curves = [run["phases"][shown_phases(m)[-1]]["lag_cdf_ms"] for run in m["runs"]]
-        curves = [curve for curve in curves if curve]
-        if curves:
-            lags_s = [max(0.01, statistics.median(lags) / 1000) for lags in zip(*curves, strict=True)]
-            axes.plot(lags_s, range(len(lags_s)), color=colour, label=plain(m))
-    axes.set(xscale="log", xlabel="lag, s", ylabel="% of the noticed ends", ylim=(0, 100))
+        phase = shown_phases(m)[-1]
+        curves = [run["phases"][phase]["lag_cdf_ms"] for run in m["runs"]]
+        missed = statistics.median(value or 0.0 for value in values(m, phase, "undetected_share"))
+        lags_s = [max(LAG_MIN_S, statistics.median(lags) / 1000) for lags in zip(*filter(None, curves), strict=True)]
+        axes.plot(lags_s, [percent * (1 - missed) for percent in range(len(lags_s))], color=colour, label=plain(m))
+    axes.set(xscale="log", xlabel="lag, s", ylabel="% of the ends", ylim=(0, 100))
     axes.legend()
     return figure
 
@@ -94,10 +95,11 @@ def lag_over_bound(measurements: Sequence[Measurement]) -> Any:
     figure, axes = plt.subplots()
     axes.axhline(1, color=INK, linestyle="--", linewidth=1)
     for name, points, colour in by_contender(measurements, "live", "lag_over_bound"):
-        if len(points) > 1:
+        if len({live for live, _ in points}) > 1:  # of the others the table tells
             axes.plot(*zip(*points, strict=True), color=colour, marker="o", label=name)
     axes.set(xscale="log", xlabel="live jobs", ylabel="mean lag / bound", ylim=(0, None))
-    axes.legend()
+    if axes.lines[1:]:
+        axes.legend()
     return figure
 
 

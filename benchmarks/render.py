@@ -11,7 +11,6 @@ from benchmarks.scenarios.scenario import Scenario
 HERE = Path(__file__).parent
 RESULTS, PLOTS = HERE / "results", HERE / "plots"
 READMES = (HERE / "README.md", HERE.parent / "README.md")
-END = "<!-- /bench -->"
 
 HEADLINE_COLUMNS = ("throttled_share", "use_of_limit", "lag_mean_s", "lag_p99_s", "undetected", "calls_per_completion")
 
@@ -56,14 +55,9 @@ def blocks(folder: Path) -> dict[str, str]:
 
 
 def fill(path: Path, rendered: dict[str, str]) -> bool:
-    """Replace what stands between `<!-- bench NAME -->` and `<!-- /bench -->`. Raises ValueError for an open marker."""
-    old = text = path.read_text(encoding="utf-8")
-    for name, block in rendered.items():
-        head, mark, rest = text.partition(f"<!-- bench {name} -->\n")
-        if mark and END not in rest:
-            raise ValueError(f"{path.name}: the marker of {name} has no {END}")
-        if mark:
-            text = f"{head}{mark}{block}{END}{rest.partition(END)[2]}"
-    if text != old:
-        path.write_text(text, encoding="utf-8")
-    return text != old
+    """Write the blocks between the markers of a file; whether that changed it."""
+    old = path.read_text(encoding="utf-8")
+    new = tables.filled(old, rendered)
+    if new != old:
+        path.write_text(new, encoding="utf-8")
+    return new != old

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.results import Measurement
 
 NONE = "n/a"
+END = "<!-- /bench -->"
 
 Form = Callable[[float], str]
 COLUMNS: dict[str, tuple[str, Form]] = {
@@ -111,3 +112,14 @@ def spread(found: Iterable[Any]) -> str:
 def unmeasured(name: str) -> str:
     """What stands where there is no result."""
     return f"*Not measured yet: `python3 dev.py bench {name}`.*\n"
+
+
+def filled(text: str, blocks: dict[str, str]) -> str:
+    """The text with the blocks between `<!-- bench NAME -->` and `<!-- /bench -->`. Raises ValueError for an open marker."""
+    for name, block in blocks.items():
+        head, mark, rest = text.partition(f"<!-- bench {name} -->\n")
+        if mark and END not in rest:
+            raise ValueError(f"the marker of {name} has no {END}")
+        if mark:
+            text = f"{head}{mark}{block}{END}{rest.partition(END)[2]}"
+    return text

@@ -107,3 +107,17 @@ def test_a_figure_that_not_every_run_has_says_so() -> None:
     assert tables.cell([None, None], "{:.0f} s".format) == "n/a"
     assert tables.cell([4, None, 6], "{:.0f} s".format) == "5 s (2 of 3 runs)"
     assert tables.cell([4, 4, 4], "{:.0f} s".format) == "4 s"
+
+
+def test_a_table_takes_the_place_of_the_old_one() -> None:
+    """What stands between a marker and its end is replaced, all else is left alone, and filling twice changes nothing."""
+    page = "a\n<!-- bench known -->\nold\n<!-- /bench -->\nb\n<!-- bench hook -->\nkept\n<!-- /bench -->\n"
+    once = tables.filled(page, {"known": "new\n", "absent": "nowhere\n"})
+    assert once == page.replace("old", "new")
+    assert tables.filled(once, {"known": "new\n"}) == once
+
+
+def test_a_marker_without_an_end_is_refused() -> None:
+    """A table never eats the rest of a page."""
+    with pytest.raises(ValueError, match="the marker of known has no"):
+        tables.filled("<!-- bench known -->\nthe rest of the page", {"known": "new\n"})
