@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import resource
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks import machine, results
 from benchmarks.scenarios.scenario import Contestant, Measurable, Scenario
@@ -20,44 +19,43 @@ def measure_all(
     `only` names the contenders, `case_part` is a part of the cases' names; all, if not given. Returns what failed: the
     others are measured nevertheless.
     """
-    failed, found = [], dict[tuple[str, str], results.Measurement]()
+    failed, begun = [], dict[tuple[str, str], results.Measurement]()
     for number in range(1, runs + 1):
-        for case in scenario.cases:
-            for name in case.contenders:
-                if case_part not in case.name or (only and name not in only):
-                    continue
-                print(f"{scenario.name}, {case.name}: {name}, run {number} of {runs}", flush=True)
-                try:
-                    run = scenario.measure(case.quick() if quick else case, name, number)
-                except Exception:  # noqa: BLE001 - an hour of measuring does not end with one contender
-                    traceback.print_exc()
-                    failed.append(f"{case.name}/{name}")
-                    continue
-                add(found, case.quick() if quick else case, name, scenario.contestants[name], run)
-                results.save(folder, scenario.name, results.merged(results.load(folder, scenario.name), found.values()))
+        for case, name in chosen(scenario, only, case_part, quick=quick):
+            print(f"{scenario.name}, {case.name}: {name}, run {number} of {runs}", flush=True)
+            if (case.name, name) not in begun:
+                begun[case.name, name] = begin(case, name, scenario.contestants[name])
+            try:
+                run = scenario.measure(case, name, number)
+            except Exception:  # noqa: BLE001 - an hour of measuring does not end with one contender
+                traceback.print_exc()
+                failed.append(f"{case.name}/{name}")
+                continue
+            begun[case.name, name]["runs"].append(run)
+            done = [measurement for measurement in begun.values() if measurement["runs"]]
+            results.save(folder, scenario.name, results.merged(results.load(folder, scenario.name), done))
     return failed
 
 
-def add(
-    found: dict[tuple[str, str], results.Measurement],
-    case: Measurable,
-    name: str,
-    contestant: Contestant,
-    run: dict[str, Any],
-) -> None:
-    """One more run of a measurement, or the first."""
-    measurement = found.get((case.name, name))
-    if measurement is None:
-        measurement = found[case.name, name] = {
-            "contender": name,
-            "label": contestant.label,
-            "about": contestant.about,
-            "case": case.name,
-            "method": results.plain(case.described()),
-            "machine": machine.facts(contestant.versions()),
-            "runs": [],
-        }
-    measurement["runs"].append(run)
+def chosen(scenario: Scenario, only: Collection[str], case_part: str, *, quick: bool) -> Iterator[tuple[Measurable, str]]:
+    """The cases and contenders that are to be measured."""
+    for case in scenario.cases:
+        for name in case.contenders:
+            if case_part in case.name and (not only or name in only):
+                yield case.quick() if quick else case, name
+
+
+def begin(case: Measurable, name: str, contestant: Contestant) -> results.Measurement:
+    """A measurement without runs; the machine's load is that before them."""
+    return {
+        "contender": name,
+        "label": contestant.label,
+        "about": contestant.about,
+        "case": case.name,
+        "method": results.plain(case.described()),
+        "machine": machine.facts(contestant.versions()),
+        "runs": [],
+    }
 
 
 def allow_many_connections() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.contenders.environments import versions
 from benchmarks.contenders.running import Running, fleet, peers
@@ -39,10 +38,6 @@ class Contender:
     def versions(self) -> dict[str, str]:
         """The packages that matter, as installed for it."""
         return versions(self.environment, self.packages)
-
-    def described(self) -> dict[str, Any]:
-        """What a result says of it."""
-        return {"label": self.label, "about": self.about}
 
 
 def sweeper(name: str, label: str, about: str, *, retries: str, gate: str, packages: tuple[str, ...] = ()) -> Contender:
