@@ -24,12 +24,15 @@ BIN = VENV / "bin"
 PYTHON_MIN = (3, 11)
 USAGE = 2
 
-# What pip installs at each level. `demo` does not wait for the linters and the pretend AWS of the tests.
+# What pip installs at each level. `demo` does not wait for the linters and the pretend AWS of the tests, nor these for
+# the plots and peers of the benchmarks.
 TOOLS = ["pip", "hatchling", "editables"]  # this pip knows --group; the others build us without isolation
 LEVELS = {
     "runtime": ["--no-build-isolation", "--editable", ".[embedded]"],
     "dev": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev"],
+    "bench": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev", "--group", "bench"],
 }
+ORDER = list(LEVELS)  # each holds those before it
 
 
 def main(arguments: list[str]) -> int:
@@ -66,7 +69,7 @@ def test(rest: list[str]) -> int:
 
 def bench(rest: list[str]) -> int:
     """Measure."""
-    ensure("dev")
+    ensure("bench")
     return become(BIN / "python", "-m", "benchmarks", *rest)
 
 
@@ -101,7 +104,7 @@ def ensure(level: str) -> None:
     pip("install", *TOOLS)
     say(f"installing fleetpoll ({level})")
     pip("install", *LEVELS[level])
-    for done in ("runtime", level):  # each level holds the runtime
+    for done in ORDER[: ORDER.index(level) + 1]:
         (VENV / f".dev-py-{done}").write_text(wanted)  # last: an install that was cut off is done again
 
 

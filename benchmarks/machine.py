@@ -6,15 +6,12 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("boto3", "redis", "hiredis", "pyrate-limiter", "msgspec")
 
-
-def facts() -> dict[str, Any]:
-    """Machine, versions, commit and load, as JSON."""
+def facts(packages: dict[str, str]) -> dict[str, Any]:
+    """Machine, versions, commit and load, as JSON; `packages` are those of the contender."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
@@ -22,7 +19,7 @@ def facts() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": packages,
         "load_before": round(os.getloadavg()[0], 2),
     }
 
@@ -32,7 +29,7 @@ def commit() -> str:
     root = Path(__file__).parents[1]
     git = ["git", "-C", str(root)]
     head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    source = ["fleetpoll", "workers", "benchmarks/*.py"]
+    source = ["fleetpoll", "workers", "benchmarks/*.py", "constraints.txt"]
     changed = subprocess.run([*git, "status", "--porcelain", *source], capture_output=True, text=True, check=False)
     return (head.stdout.strip() or "unknown") + ("+" if changed.stdout.strip() else "")
 

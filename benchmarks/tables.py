@@ -1,0 +1,125 @@
+"""Markdown tables from measurements. No figure is typed by hand."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from benchmarks.results import Measurement
+
+NONE = "n/a"
+END = "<!-- /bench -->"
+
+Form = Callable[[float], str]
+COLUMNS: dict[str, tuple[str, Form]] = {
+    "throttled_share": ("throttled", "{:.2%}".format),
+    "use_of_limit": ("use of the limit", "{:.1%}".format),
+    "fill": ("ids per call", "{:.1f}".format),
+    "lag_mean_s": ("mean lag", "{:.2f} s".format),
+    "lag_p50_s": ("p50", "{:.2f} s".format),
+    "lag_p99_s": ("p99", "{:.2f} s".format),
+    "lag_over_bound": ("mean / bound", "{:.2f}".format),
+    "completions": ("ends noticed", "{:.0f}".format),
+    "undetected": ("not noticed yet", "{:.0f}".format),
+    "never_asked": ("never asked for", "{:.0f}".format),
+    "given_up": ("given up", "{:.0f}".format),
+    "calls_per_s": ("calls/s", "{:.2f}".format),
+    "accepted_per_s": ("accepted/s", "{:.2f}".format),
+    "calls_per_completion": ("calls per end", "{:.2f}".format),
+    "cpu_s": ("CPU", "{:.1f} s".format),
+    "cpu_s_per_1000_looks": ("CPU per 1,000 looks", "{:.3f} s".format),
+    "asked_after_terminal": ("asked for after the end", "{:.0f}".format),
+    "calm_after_s": ("throttled < 1 % after", "{:.0f} s".format),
+    "full_after_s": ("use ≥ 90 % after", "{:.0f} s".format),
+    "tenant_throttled_share": ("others throttled", "{:.1%}".format),
+    "use_with_tenants": ("use by all", "{:.1%}".format),
+    "redis_rtt_ms": ("PING", "{:.2f} ms".format),
+    "grants_per_s": ("grants/s", "{:.2f}".format),
+    "overshoot": ("most grants over burst + rate · t", "{:+.1f}".format),
+    "redis_calls_per_grant": ("Redis calls per grant", "{:.2f}".format),
+    "jain": ("fairness (Jain)", "{:.3f}".format),
+    "share_min": ("fewest of a process", "{:.0f}".format),
+    "share_max": ("most of a process", "{:.0f}".format),
+}
+
+
+def table(measurements: Sequence[Measurement], columns: Iterable[str]) -> str:
+    """One row for each measurement and shown phase; the columns of case and phase only where they tell rows apart."""
+    rows = [(m, phase) for m in measurements for phase in shown_phases(m)]
+    heads = ["contender"]
+    if several := len({m["case"] for m in measurements}) > 1:
+        heads.insert(0, "")
+    if phased := any(len(shown_phases(m)) > 1 for m in measurements):
+        heads.append("phase")
+    names = list(columns)
+    lines = [line([*heads, *(COLUMNS[name][0] for name in names)]), line(["---"] * len(heads) + ["--:"] * len(names))]
+    for m, phase in rows:
+        cells = [m["case"]] * several + [m["label"]] + [phase] * phased
+        lines.append(line(cells + [cell(values(m, phase, name), COLUMNS[name][1]) for name in names]))
+    return "\n".join([*lines, "", conditions(measurements), ""])
+
+
+def line(cells: Iterable[str]) -> str:
+    """One line of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def shown_phases(measurement: Measurement) -> list[str]:
+    """The phases that stand in tables; all, where the method does not tell."""
+    phases = measurement["method"].get("phases")
+    if phases is None:
+        return list(measurement["runs"][0]["phases"])
+    return [phase["name"] for phase in phases if phase["shown"]]
+
+
+def values(measurement: Measurement, phase: str, name: str) -> list[float | None]:
+    """A figure of each run; a few belong to the run and not to a phase."""
+    runs = measurement["runs"]
+    return [run["phases"][phase]["figures"].get(name, run.get(name)) for run in runs]
+
+
+def cell(found: Sequence[float | None], form: Form) -> str:
+    """The median, and the spread of several runs if it can be seen; n/a where no run has a value."""
+    numbers = sorted(value for value in found if value is not None)
+    if len(numbers) < len(found) or not numbers:
+        return NONE if not numbers else f"{form(statistics.median(numbers))} ({len(numbers)} of {len(found)} runs)"
+    middle, least, most = form(statistics.median(numbers)), form(numbers[0]), form(numbers[-1])
+    return middle if least == most else f"{middle} ({least.split()[0]}…{most.split()[0]})"
+
+
+def conditions(measurements: Iterable[Measurement]) -> str:
+    """How often, when, where and with what; facts that differ between measurements are all named."""
+    measurements = list(measurements)
+    machines = [m["machine"] for m in measurements]
+    packages = sorted({f"{name} {number}" for m in machines for name, number in m["packages"].items()}, key=str.lower)
+    parts = [
+        f"{spread(len(m['runs']) for m in measurements)} runs",
+        spread(m["date"][:10] for m in machines),
+        f"commit {spread(m['commit'] for m in machines)}",
+        spread(f"{m['cores']} cores of {m['cpu']}" for m in machines),
+        f"Python {spread(m['python'] for m in machines)}",
+        *packages,
+    ]
+    return ", ".join(parts) + "."
+
+
+def spread(found: Iterable[Any]) -> str:
+    """All different values."""
+    return "/".join(sorted({str(value) for value in found}))
+
+
+def unmeasured(name: str) -> str:
+    """What stands where there is no result."""
+    return f"*Not measured yet: `python3 dev.py bench {name}`.*\n"
+
+
+def filled(text: str, blocks: dict[str, str]) -> str:
+    """The text with the blocks between `<!-- bench NAME -->` and `<!-- /bench -->`. Raises ValueError for an open marker."""
+    for name, block in blocks.items():
+        head, mark, rest = text.partition(f"<!-- bench {name} -->\n")
+        if mark and END not in rest:
+            raise ValueError(f"the marker of {name} has no {END}")
+        if mark:
+            text = f"{head}{mark}{block}{END}{rest.partition(END)[2]}"
+    return text
