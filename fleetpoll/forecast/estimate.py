@@ -81,7 +81,7 @@ class Effort:
     runs: int = 200
 
 
-THOROUGH, COARSE = Effort(4_000, 40_000, 4, 9), Effort(1_500, 12_000, 3, 8)
+THOROUGH, COARSE = Effort(2_000, 24_000, 4, 12), Effort(1_000, 8_000, 3, 8)
 
 
 @dataclass(frozen=True, slots=True)
