@@ -25,7 +25,7 @@ def main(words: list[str] | None = None) -> None:
             print(text, flush=True)
             rows.append(row)
         if options.write:
-            write(name, options.seeds, rows)
+            write(options.into, name, options.seeds, rows)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
         shown = ", ".join(["known", "unknown"] if axis == "ceiling" else map(str, values))
         found.add_argument(f"--{axis}", type=values_of, metavar="V,…", help=f"law: only these, such as {shown}")
     found.add_argument("--no-write", dest="write", action="store_false", help="leave results/ as it is")
+    found.add_argument("--into", type=Path, default=RESULTS, metavar="FOLDER", help="write elsewhere than to results/")
     return found
 
 
@@ -59,10 +60,10 @@ def values_of(text: str) -> tuple[Any, ...]:
     return tuple(word if "x" in word else words.get(word) or float(word) for word in text.split(","))
 
 
-def write(name: str, seeds: int, rows: list[dict[str, Any]]) -> None:
+def write(folder: Path, name: str, seeds: int, rows: list[dict[str, Any]]) -> None:
     """Keep the figures."""
     result = {"name": f"model-{name}", "machine": machine.facts(), "seeds": seeds, "rows": rows}
-    (RESULTS / f"model-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (folder / f"model-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from random import Random
 from fleetpoll.cadence import IDS_PER_CALL
 from fleetpoll.errors import SettingsError
 from fleetpoll.forecast.fleet import Fleet, Gap, Habits, KnownRate, Tally
+from fleetpoll.forecast.lives import LONGEST_S
 from fleetpoll.forecast.loop import Loop
 
-LONGEST_S = 100 * 365 * 86_400.0
-"""A sweep or a freshness beyond which virtual time has no milliseconds left."""
+RATE_MIN = 0.001
+"""A slower fleet is none: workers do not wait for hours for a token."""
 ENOUGH = 30.0
 """So many ends must be expected in a run to speak for themselves."""
 QUANTILES = 100
@@ -29,7 +30,7 @@ AMPLE = 50.0
 """At so many sweeps within `freshness`, more calls make nothing fresher."""
 FRESHER = 0.9
 """How much fresher than needed is planned, so that the allowance is what decides."""
-SOONEST_S = 0.25
+SOONEST_S = 0.5
 """Fleets that notice ends sooner on average are not planned: calls themselves take as long."""
 
 
@@ -45,7 +46,9 @@ class Question:
         """Refuse what is no fleet."""
         if self.jobs < 1:
             raise SettingsError(f"{self.jobs:,} jobs need no plan: give 1 or more.")
-        if not (self.rate > 0 and self.rhythm_s <= LONGEST_S):
+        if not self.rate >= RATE_MIN:
+            raise SettingsError(f"{self.rate:g} calls/s cannot be planned with: give {RATE_MIN:g} or more.")
+        if not self.rhythm_s <= LONGEST_S:
             raise SettingsError(
                 f"At {self.rate:g} calls/s and a freshness of {self.habits.freshness_s:g} s nobody alive sees"
                 f" {self.jobs:,} jobs twice: raise the rate or lower the freshness."
@@ -78,7 +81,7 @@ class Effort:
     runs: int = 200
 
 
-THOROUGH, COARSE = Effort(4_000, 40_000, 4, 9), Effort(1_500, 12_000, 3, 8)
+THOROUGH, COARSE = Effort(2_000, 24_000, 4, 12), Effort(1_000, 8_000, 3, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,8 @@ def runs(question: Question, effort: Effort, kind: type[Fleet]) -> tuple[list[Ta
     """
     times = max(1.0, question.jobs / effort.jobs)
     jobs = round(question.jobs / times)
-    habits = replace(question.habits, workers=max(1, round(question.habits.workers / times)))
+    most = 2 * math.ceil(jobs / IDS_PER_CALL)  # more find nothing left to claim
+    habits = replace(question.habits, workers=min(most, max(1, round(question.habits.workers / times))))
     span_s = effort.sweeps * question.rhythm_s
     tallies = []
     for seed in range(min(effort.runs, math.ceil(effort.looks / (jobs * effort.sweeps)))):
@@ -174,26 +178,41 @@ def quantiles(weighted: Sequence[tuple[float, float]]) -> tuple[float, ...]:
 
 def needed(question: Question, lag_s: float) -> Need:
     """What a mean lag of `lag_s` needs, to about 3 %, for a fleet that is otherwise as in question."""
-    habits, at_one_s = question.habits, sweep_s(question.jobs, 1.0)
     if not SOONEST_S <= lag_s <= LONGEST_S:
         raise SettingsError(f"A mean lag of {lag_s:g} s cannot be planned: give {SOONEST_S:g} s or more.")
-    freshness_s = max(habits.freshness_s, SOONEST_S)
-    freshest_s = mean_lag_s(question, AMPLE * at_one_s / freshness_s, freshness_s)
-    if freshest_s > lag_s:
-        freshness_s *= FRESHER * lag_s / freshest_s
-    high = at_one_s / (2 * lag_s)  # the even sweep's
-    while mean_lag_s(question, high, freshness_s) > lag_s:
-        high *= 2
+    freshness_s = needed_freshness_s(question, lag_s)
+    high = max(RATE_MIN, even_rate(question.jobs, lag_s))
+    while (ample := ample_rate(question.jobs, freshness_s)) > high and mean_lag_s(question, high, freshness_s) > lag_s:
+        high = min(2 * high, ample)
     low = high / 2
-    while mean_lag_s(question, low, freshness_s) <= lag_s:
+    while low > RATE_MIN and mean_lag_s(question, low, freshness_s) <= lag_s:
         high, low = low, low / 2
+    low = max(RATE_MIN, low)
     while high / low > NEAR:
         middle = math.sqrt(low * high)
         if mean_lag_s(question, middle, freshness_s) > lag_s:
             low = middle
         else:
             high = middle
-    return Need(high, workers_for(high, habits), freshness_s)
+    return Need(high, workers_for(high, question.habits), freshness_s)
+
+
+def needed_freshness_s(question: Question, lag_s: float) -> float:
+    """The freshness of the question, or the one at which calls without end would bring such a lag, and a bit to spare."""
+    freshness_s, call_s = max(question.habits.freshness_s, SOONEST_S / 2), question.habits.latency_s
+    while (freshest_s := mean_lag_s(question, ample_rate(question.jobs, freshness_s), freshness_s)) > lag_s:
+        freshness_s *= FRESHER * (lag_s - call_s) / (freshest_s - call_s)
+    return freshness_s
+
+
+def even_rate(jobs: int, lag_s: float) -> float:
+    """The rate at which a perfectly even sweep has that mean lag."""
+    return sweep_s(jobs, 1.0) / (2 * lag_s)
+
+
+def ample_rate(jobs: int, freshness_s: float) -> float:
+    """A rate beyond which nothing gets fresher."""
+    return max(RATE_MIN, AMPLE * sweep_s(jobs, 1.0) / freshness_s)
 
 
 def mean_lag_s(question: Question, rate: float, freshness_s: float) -> float:

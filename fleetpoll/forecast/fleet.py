@@ -19,7 +19,7 @@ from fleetpoll.forecast.loop import Loop
 from fleetpoll.jobs import JobStatus
 
 IDLE_S = 30.0
-"""The longest that an idle worker waits before it claims again."""
+"""The longest that an idle worker waits before it claims again, unless jobs may wait for longer."""
 POLL_S = 0.001
 """The shortest."""
 
@@ -163,8 +163,9 @@ class Fleet:
         schedule, now_s = self._schedule, self.loop.now_s
         if len(schedule) >= IDS_PER_CALL and schedule[IDS_PER_CALL - 1][0] <= now_s:
             return 0.0
-        early_s = schedule[0][0] + self._patience_s - now_s if schedule else IDLE_S
-        return min(max(POLL_S, early_s), IDLE_S) if early_s > 0 else 0.0
+        idle_s = max(IDLE_S, self._patience_s)
+        early_s = schedule[0][0] + self._patience_s - now_s if schedule else idle_s
+        return min(max(POLL_S, early_s), idle_s) if early_s > 0 else 0.0
 
     def _hold(self, lease: Lease, grant: Grant) -> None:
         """Wait for the token, and ask again now and then whether its time is still the same."""

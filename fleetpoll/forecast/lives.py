@@ -16,6 +16,9 @@ RUNNABLE = (0.05, 0.25)
 STARTING, STARTING_MAX_S = (0.02, 0.06), 60.0
 """The shares of a run that the stages before it take: those of the simulator's jobs."""
 
+LONGEST_S = 100 * 365 * 86_400.0
+"""What takes longer is not forecast: virtual time would have no milliseconds left."""
+
 
 @dataclass(slots=True)
 class Job:
@@ -41,8 +44,8 @@ class Lives:
 
     def __post_init__(self) -> None:
         """Refuse lives that end before they begin."""
-        if not 0 < self.min_s <= self.max_s < float("inf"):
-            raise SettingsError(f"Lives of {self.min_s:g} to {self.max_s:g} s are none: give 0 < MIN <= MAX.")
+        if not 0 < self.min_s <= self.max_s <= LONGEST_S:
+            raise SettingsError(f"Lives of {self.min_s:g} to {self.max_s:g} s are none: give 0 < MIN <= MAX, in seconds.")
 
     def born(self, now_s: float, rng: Random) -> Job:
         """A job that is submitted and tracked now."""

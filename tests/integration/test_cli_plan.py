@@ -66,7 +66,7 @@ def test_a_lag_below_the_freshness_says_so(cli: Cli) -> None:
         (("--jobs", "5", "--life", "9:3"), "give 0 < MIN <= MAX"),
         (("--jobs", "5", "--life", "soon"), "is not MIN:MAX in seconds"),
         (("--jobs", "5", "--rate", "0"), "rate = '0' will not do"),
-        (("--jobs", "999999999999", "--rate", "0.000001"), "raise the rate"),
+        (("--jobs", "999999999999999", "--rate", "0.01"), "raise the rate"),
         ((), "--jobs"),
     ],
 )

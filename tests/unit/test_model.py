@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -121,14 +123,22 @@ def test_the_grid_is_selectable() -> None:
     assert law.Case() in law.one_at_a_time()
 
 
-def test_the_command_prints_a_line_for_each_case(capsys: pytest.CaptureFixture[str]) -> None:
-    """A table under its head, and nothing written when that is not wanted."""
+def test_a_command_prints_a_line_for_each_case_and_keeps_its_figures(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A table under its head, and the same as JSON beside the machine; or nothing, when that is not wanted."""
     axes = ["--rate", "5", "--burst", "10", "--callers", "4x1", "--ceiling", "known", "--strays", "0"]
-    main(["law", *axes, "--seeds", "1", "--no-write"])
+    command = ["law", *axes, "--seeds", "1", "--into", str(tmp_path)]
+    main([*command, "--no-write"])
+    assert list(tmp_path.iterdir()) == []
+    main(command)
+    kept = json.loads((tmp_path / "model-law.json").read_text())
     printed = capsys.readouterr().out.splitlines()
 
     assert printed[-2] == law.HEAD
     assert printed[-1].split()[:5] == ["5", "10", "4x1", "R", "0.0"]
+    assert kept["machine"]["commit"]
+    assert kept["rows"] == [law.as_json(SMALL, law.run(SMALL, 1))]
 
 
 def test_the_hooks_curve_forgets_old_jobs() -> None:
