@@ -20,7 +20,7 @@ from fleetpoll.forecast.estimate import sweep_s, weighted_lags
 from fleetpoll.forecast.fleet import Fleet, Gap, Habits, Tally, Tokens
 from fleetpoll.forecast.lives import Lives
 from fleetpoll.forecast.loop import Loop
-from fleetpoll.state.allowance import Allowance, Permit
+from fleetpoll.state.allowance import PACE_S, Allowance, Permit, Refused
 from fleetpoll.state.bucket import FleetBucket
 
 RATE, FRESHNESS_S, LIVES = 10.0, 5.0, Lives(300.0, 3_600.0)
@@ -33,15 +33,18 @@ HEAD = "scene     workers   jobs  limit phase           | calls/s throttled   fi
 class SharedBucket(Tokens):
     """The real bucket, and AWS behind it."""
 
+    pace_s = PACE_S
+
     def __init__(self, bucket: FleetBucket, aws: Aws) -> None:
         self._bucket, self._aws = bucket, aws
 
     def reserve(self, now_s: float) -> Permit:
         """A token, booked as the cycle does it."""
-        answer = self._bucket.reserve(PATIENT_S)
-        if isinstance(answer, Permit):
-            return answer
-        raise TypeError(f"refused at {now_s:g} s: {answer}")
+        return permitted(self._bucket.reserve(PATIENT_S), now_s)
+
+    def reconsider(self, grant: Permit, now_s: float) -> Permit:
+        """The same token, sooner or later than it was promised."""
+        return permitted(self._bucket.reconsider(grant), now_s)
 
     def accepts(self, now_s: float) -> bool:
         """Whether AWS has a token for the call."""
@@ -52,6 +55,13 @@ class SharedBucket(Tokens):
         """Slow the fleet down, once per event."""
         del now_s
         self._bucket.penalize(grant.stamp_us)
+
+
+def permitted(answer: Permit | Refused, now_s: float) -> Permit:
+    """The permit; nobody is refused one here."""
+    if isinstance(answer, Permit):
+        return answer
+    raise TypeError(f"refused at {now_s:g} s: {answer}")
 
 
 class Phase(NamedTuple):

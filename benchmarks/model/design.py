@@ -15,9 +15,10 @@ from fleetpoll.backoff import exponential_delay
 from fleetpoll.forecast.estimate import Effort, Forecast, Question, forecast
 from fleetpoll.forecast.fleet import Fleet, Habits, Planner
 from fleetpoll.forecast.lives import Lives
+from fleetpoll.settings import Settings
 
 CASES = ((500, 5.0), (2_000, 5.0), (10_000, 10.0), (50_000, 10.0))
-HABITS = Habits(freshness_s=5.0, workers=4, lives=Lives(300.0, 3_600.0))
+HABITS = Habits(5.0, 4, Lives(300.0, 3_600.0), freshness_s_by_status=Settings().freshness_by_status)
 JOBS_MAX, BEFORE_S, SPAN_S = 2_000, 1_800.0, 3_600.0
 """The hook's delays are up to ten minutes long: a run has to hold many of them."""
 

@@ -28,7 +28,7 @@ from fleetpoll.state.allowance import Allowance
 
 HALVED_S, BACK_S, END_S = 300.0, 600.0, 900.0
 SETTLED_S = 60.0
-RATE_MIN = 0.5
+RATE_MIN, START = 0.5, 5.0
 UNKNOWN = 5.0
 """How many times the limit a ceiling is that says nothing about it."""
 
@@ -72,7 +72,8 @@ def run(case: Case, seed: int) -> Found:
     loop, rng = Loop(), Random(seed)
     aws = Aws(loop, rng, case.rate, case.burst, strays=case.strays)
     server = Server(loop)
-    allowance = Allowance("DescribeJobs", case.rate * case.ceiling, min(RATE_MIN, case.rate))
+    floor, start = min(RATE_MIN, case.rate), min(START, case.rate)
+    allowance = Allowance("DescribeJobs", case.rate * case.ceiling, floor, start=start)
     processes, threads = map(int, case.callers.split("x"))
     for _ in range(processes):
         Process(loop, rng, server.bucket(allowance), aws, Latency(), threads)

@@ -44,7 +44,9 @@ def plan(asked: Asked, jobs: int, life: tuple[float, float] | None, lag: float |
     settings = asked.settings()
     wanted_s = max(settings.freshness, SOONEST_S) if lag is None else lag
     lives = Lives(*(life or LIFE_S))
-    question = Question(jobs, settings.rate, Habits(settings.freshness, settings.workers, lives))
+    by_status = settings.freshness_by_status
+    habits = Habits(settings.freshness, settings.workers, lives, freshness_s_by_status=by_status)
+    question = Question(jobs, settings.rate, habits)
     expected, need = forecast(question), needed(question, wanted_s)
     if as_json:
         emit(public(question, expected, wanted_s, need))
@@ -60,6 +62,7 @@ def public(question: Question, expected: Forecast, wanted_s: float, need: Need) 
         "jobs": question.jobs,
         "rate": question.rate,
         "freshness_s": habits.freshness_s,
+        "freshness_s_by_status": habits.freshness_s_by_status,
         "workers": habits.workers,
         "life_s": [habits.lives.min_s, habits.lives.max_s],
         **asdict(expected),

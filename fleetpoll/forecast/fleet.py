@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
-from fleetpoll.cadence import IDS_PER_CALL, PATIENCE, Cadence
+from fleetpoll.cadence import IDS_PER_CALL, PATIENCE, Cadence, Pace
 from fleetpoll.forecast.lives import Job, Lives
 from fleetpoll.forecast.loop import Loop
 from fleetpoll.jobs import JobStatus
@@ -114,6 +114,7 @@ class Habits:
     workers: int
     lives: Lives
     latency_s: float = 0.08
+    freshness_s_by_status: Mapping[str, float] = field(default_factory=dict)
 
 
 class Fleet:
@@ -123,6 +124,7 @@ class Fleet:
         self.habits, self.tokens, self.loop, self.rng = habits, tokens, loop, rng
         self.jobs: list[Job] = []
         self.tally = Tally()
+        self._pace = Pace()
         self._schedule: Lease = []  # leased jobs are not in it
         self._patience_s = PATIENCE * habits.freshness_s
         for _ in range(habits.workers):
@@ -146,7 +148,8 @@ class Fleet:
 
     def planner(self, granted: float) -> Planner:
         """The policy for one settlement: the fleet's cadence."""
-        cadence, rng = Cadence(self.habits.freshness_s, len(self.jobs), granted), self.rng
+        habits, rng, rate = self.habits, self.rng, self._pace.of(granted, self.loop.now_s)
+        cadence = Cadence(habits.freshness_s, len(self.jobs), rate, habits.freshness_s_by_status)
         return lambda job, now_s: cadence.delay_s(job.known, now_s - job.changed_s, rng)
 
     def _claim(self) -> None:
