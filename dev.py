@@ -70,6 +70,8 @@ def test(rest: list[str]) -> int:
 def bench(rest: list[str]) -> int:
     """Measure."""
     ensure("bench")
+    if rest[:1] == ["model"]:
+        return become(BIN / "python", "-m", "benchmarks.model", *rest[1:])
     return become(BIN / "python", "-m", "benchmarks", *rest)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from benchmarks import plots, results, tables
@@ -51,7 +52,14 @@ def blocks(folder: Path) -> dict[str, str]:
     case = f"{HEADLINE_LIVE:,} jobs"
     headline = [m for m in measured["known"] if m["case"] == case and m["contender"] in HEADLINE]
     rendered["headline"] = tables.table(headline, HEADLINE_COLUMNS) if headline else tables.unmeasured("known")
-    return rendered
+    return rendered | {path.stem: of_the_model(path) for path in sorted(folder.glob("model-*.json"))}
+
+
+def of_the_model(path: Path) -> str:
+    """A table of the model as it was printed: figures of virtual time owe nothing to the machine, only to the commit."""
+    result = json.loads(path.read_text(encoding="utf-8"))
+    machine = result["machine"]
+    return "\n".join(["```", *result["table"], "```", "", f"{machine['date'][:10]}, commit {machine['commit']}.", ""])
 
 
 def fill(path: Path, rendered: dict[str, str]) -> bool:

@@ -19,13 +19,14 @@ def main(words: list[str] | None = None) -> None:
     options = parser().parse_args(words)
     for name in options.names or SCENARIOS:
         scenario = SCENARIOS[name]
-        rows = []
+        rows, table = [], [scenario.HEAD]
         print(f"\n{name}: {(scenario.__doc__ or '').partition(chr(10))[0]}\n\n{scenario.HEAD}", flush=True)
         for text, row in scenario.lines(options):
             print(text, flush=True)
+            table.append(text)
             rows.append(row)
         if options.write:
-            write(options.into, name, options.seeds, rows)
+            write(options.into, name, options.seeds, rows, table)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,9 +61,9 @@ def values_of(text: str) -> tuple[Any, ...]:
     return tuple(word if "x" in word else words.get(word) or float(word) for word in text.split(","))
 
 
-def write(folder: Path, name: str, seeds: int, rows: list[dict[str, Any]]) -> None:
-    """Keep the figures."""
-    result = {"name": f"model-{name}", "machine": machine.facts(), "seeds": seeds, "rows": rows}
+def write(folder: Path, name: str, seeds: int, rows: list[dict[str, Any]], table: list[str]) -> None:
+    """Keep the figures, and the table as it was printed."""
+    result = {"name": f"model-{name}", "machine": machine.facts(("lupa",)), "seeds": seeds, "table": table, "rows": rows}
     (folder / f"model-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
