@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,13 @@ def values_of(text: str) -> tuple[Any, ...]:
 
 def write(folder: Path, name: str, seeds: int, rows: list[dict[str, Any]], table: list[str]) -> None:
     """Keep the figures, and the table as it was printed."""
-    result = {"name": f"model-{name}", "machine": machine.facts(("lupa",)), "seeds": seeds, "table": table, "rows": rows}
+    result = {
+        "name": f"model-{name}",
+        "machine": machine.facts({"lupa": version("lupa")}),
+        "seeds": seeds,
+        "table": table,
+        "rows": rows,
+    }
     (folder / f"model-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
