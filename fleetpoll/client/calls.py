@@ -5,10 +5,13 @@ The one module of the client that loads boto3, which takes longer than all the r
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any, TypeVar
 
 from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.backoff import exponential_delay
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.errors import Throttled, TokenRefused
 from fleetpoll.jobs import Description
@@ -17,7 +20,7 @@ from fleetpoll.state.limiter import FleetLimiter, passed_stamp_us
 from fleetpoll.state.rooms import CANCEL, DESCRIBE, LIST, OPERATIONS, SUBMIT, TERMINATE
 
 TRIES = 5
-"""How often a call is made that AWS throttles, each time with a new token of the slowed bucket."""
+"""How often a call is made that AWS throttles, each time with a new token, after a pause that grows as the hook's does."""
 TOKEN_WAIT_S = 60.0
 
 Answer = TypeVar("Answer")
@@ -31,8 +34,8 @@ def open_calls(fleet: Fleet) -> Calls:
 class Calls:
     """AWS's own calls, for one account and Region."""
 
-    def __init__(self, api: BatchApi, buckets: dict[str, FleetBucket]) -> None:
-        self._api, self._buckets = api, buckets
+    def __init__(self, api: BatchApi, buckets: dict[str, FleetBucket], sleep: Callable[[float], None] = time.sleep) -> None:
+        self._api, self._buckets, self._sleep, self._rng = api, buckets, sleep, Random()
         self._limiters = {operation: FleetLimiter(bucket) for operation, bucket in buckets.items()}
 
     def submit(self, **request: Any) -> str:
@@ -57,12 +60,12 @@ class Calls:
         return self._through(DESCRIBE, lambda: self._api.describe(ids))
 
     def _through(self, operation: str, call: Callable[[], Answer]) -> Answer:
-        """Make a call with a token of its operation; a throttle slows the fleet down and is tried again.
+        """Make a call with a token of its operation; a throttle is told to the bucket, and the call is tried again.
 
         Raises TokenRefused when no token comes within a minute, and AWS's failures.
         """
         bucket, limiter = self._buckets[operation], self._limiters[operation]
-        for tries_left in range(TRIES - 1, -1, -1):
+        for tried in range(1, TRIES + 1):
             if not limiter.try_acquire(operation, timeout=TOKEN_WAIT_S):
                 raise TokenRefused(
                     f"No {operation} token within {TOKEN_WAIT_S:.0f} s: the fleet's bucket is spent or paused."
@@ -71,6 +74,7 @@ class Calls:
                 return call()
             except Throttled as throttle:
                 bucket.penalize(passed_stamp_us(), throttle.retry_after_s)
-                if not tries_left:
+                if tried == TRIES:
                     raise
+                self._sleep(exponential_delay(tried, self._rng))
         raise AssertionError("unreachable")
