@@ -142,7 +142,8 @@ def test_status_as_json_is_one_object(cli: Cli, rooms: Rooms) -> None:
     (seen,) = cli.objects("status")
 
     assert (seen["jobs"], seen["live"], seen["tracked"]) == ({"SUCCEEDED": 1, "UNSEEN": 1}, 1, 2)
-    assert seen["rate"] == {"configured": 10.0, "granted": 10.0, "burst": 2.5, "pinned": None, "paused": False}
+    rate = {"configured": 10.0, "granted": 5.0, "limit": None, "burst": 1.25, "pinned": None, "paused": False}
+    assert seen["rate"] == rate
     assert seen["calls"] == {"total": 1, "throttled": 0, "failed": 0, "ids": 2}
     assert seen["workers"] == []
 
