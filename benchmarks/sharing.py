@@ -32,7 +32,8 @@ QUICK_S = 4.0
 
 def fleet_gate(redis_url: str, rate: float) -> Gate:
     """The fleet's bucket behind its pyrate-limiter Limiter."""
-    limiter = FleetLimiter(open_rooms(redis_url, Settings(rate=rate)).buckets[DESCRIBE])
+    settings = Settings(rate=rate, rate_start=rate)  # the limit is known: nothing is to be found out
+    limiter = FleetLimiter(open_rooms(redis_url, settings).buckets[DESCRIBE])
 
     def take() -> None:
         while not limiter.try_acquire():

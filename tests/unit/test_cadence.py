@@ -1,16 +1,13 @@
-"""When a job is looked at again; and what becomes of a whole fleet that keeps to it, in virtual time."""
+"""When a job is looked at again. What becomes of a whole fleet that keeps to it is in test_forecast."""
 
 from __future__ import annotations
 
-import heapq
 from random import Random
-from statistics import fmean
-from typing import NamedTuple
 
 import pytest
 
 from fleetpoll.backoff import base_delay
-from fleetpoll.cadence import DIP_HALF_S, IDS_PER_CALL, JITTER, PATIENCE, SHARE, Cadence, Pace, tries_at
+from fleetpoll.cadence import DIP_HALF_S, JITTER, SHARE, Cadence, Pace, tries_at
 from fleetpoll.jobs import JobStatus
 
 RUNNING = JobStatus.RUNNING
@@ -140,76 +137,3 @@ def test_a_dip_of_the_rate_does_not_outlast_itself() -> None:
     assert pace.of(0.5, 1.0 + DIP_HALF_S) == pytest.approx(10.0, rel=0.03)
     assert pace.of(0.5, 1_000.0) == 0.5
     assert pace.of(30.0, 1_000.0) == 30.0
-
-
-class Job(NamedTuple):
-    """A job of the virtual fleet: it starts to run at some time and ends at another."""
-
-    runs_at: float
-    ends_at: float
-
-
-class VirtualFleet:
-    """J jobs, R calls a second, one worker that claims as claim.lua does; each job that ends is replaced by a new one."""
-
-    def __init__(self, live: int, rate: float, lives_s: tuple[float, float]) -> None:
-        self.rng, self.rate, self.lives_s = Random(6), rate, lives_s
-        self.cadence = Cadence(5.0, live, rate)
-        self.calls, self.lags = 0, list[float]()
-        self.jobs = [self.born(-self.rng.uniform(0, lives_s[0])) for _ in range(live)]
-        self.seen_at = [0.0] * live  # when the last transition was seen
-        self.running = [False] * live
-        self.due = [(self.rng.uniform(0, self.cadence.ceiling_s(RUNNING)), number) for number in range(live)]
-        heapq.heapify(self.due)
-
-    def born(self, now: float) -> Job:
-        """A job with a life of its own."""
-        life_s = self.rng.uniform(*self.lives_s)
-        return Job(now + life_s * self.rng.uniform(0.1, 0.5), now + life_s)
-
-    def look(self, number: int, now: float) -> float:
-        """Look at one job. Returns how long to wait before the next look."""
-        job = self.jobs[number]
-        if now >= job.ends_at:
-            self.lags.append(now - job.ends_at)
-            self.jobs[number], self.seen_at[number], self.running[number] = self.born(now), now, False
-        elif now >= job.runs_at and not self.running[number]:
-            self.seen_at[number], self.running[number] = now, True
-        status = RUNNING if self.running[number] else JobStatus.RUNNABLE
-        return self.cadence.delay_s(status, now - self.seen_at[number], self.rng)
-
-    def run(self, until_s: float) -> None:
-        """Call as soon as a token is there and the oldest job has waited for company long enough."""
-        now, patience_s = 0.0, PATIENCE * self.cadence.freshness_s
-        while now < until_s:
-            full = len(self.due) >= IDS_PER_CALL and heapq.nsmallest(IDS_PER_CALL, self.due)[-1][0] <= now
-            if not full and self.due[0][0] + patience_s > now:
-                now = min(self.due[0][0] + patience_s, now + 0.05)  # a hundred may be due before that
-                continue
-            lease = [heapq.heappop(self.due)[1] for _ in range(min(IDS_PER_CALL, len(self.due)))]
-            for number in lease:
-                heapq.heappush(self.due, (now + self.look(number, now), number))
-            self.calls += 1
-            now += 1 / self.rate
-
-
-def test_a_busy_fleet_notices_completions_about_as_soon_as_it_can() -> None:
-    """8,000 jobs at 4 calls/s cannot be seen sooner than after J/(200·R) = 10 s on average, and are after 11 s at most."""
-    fleet = VirtualFleet(8_000, 4.0, (300.0, 3_600.0))
-
-    fleet.run(1_000.0)
-
-    assert len(fleet.lags) > 2_000
-    assert fleet.calls == pytest.approx(4_000, rel=0.01)
-    assert fmean(fleet.lags) <= 1.10 * 8_000 / (200 * 4.0)
-
-
-def test_a_fleet_with_time_to_spare_saves_calls_and_is_fresh() -> None:
-    """500 jobs at 20 calls/s: calls wait for company, so that a tenth of the allowance is enough for 3 s of lag."""
-    fleet = VirtualFleet(500, 20.0, (300.0, 3_600.0))
-
-    fleet.run(1_500.0)
-
-    assert len(fleet.lags) > 200
-    assert fleet.calls / 1_500 < 2.5
-    assert fmean(fleet.lags) <= 3.0
