@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 RESULTS, PLOTS = HERE / "results", HERE / "plots"
 READMES = (HERE / "README.md", HERE.parent / "README.md")
 
-HEADLINE_COLUMNS = ("throttled_share", "use_of_limit", "lag_mean_s", "lag_p99_s", "undetected", "calls_per_completion")
+HEADLINE_COLUMNS = ("throttled_share", "use_of_limit", "lag_mean_s", "lag_over_bound", "lag_p99_s", "undetected")
 
 
 def render() -> list[Path]:
