@@ -69,6 +69,7 @@ def staged(script: Script, redis_server: str | None) -> Iterator[Stage]:
             "fleet": "demo",
             "endpoint_url": simulator.url,
             "rate": script.limit,
+            "rate_start": script.limit,  # it is known here: nothing has to be found out
             "freshness": FRESHNESS_S,
             "workers": script.workers,
             "beat": 1.0,
