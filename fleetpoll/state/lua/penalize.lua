@@ -24,7 +24,7 @@ if pin then -- the operator's word stands; the throttles are counted
 elseif h.w == 0 and rate < ceiling then -- the end of the slow start
   cut = h.s >= 1.9
   if cut then h.w, h.p = math.max(floor, sent * math.min(0.9, 1 - share)), 0.15 end
-elseif h.w > 0 and curve(age) > h.w then -- the end of a probe
+elseif h.w > 0 and granted(stamp) > h.w then -- the end of a probe
   cut = h.s >= math.max(h.i > 0 and 1.9 or 0.9, math.min(2.9, h.w / 30 - 0.1))
   local x = (age - plateau) / 1e6
   local above = 10 / math.log(2) * (2 ^ (x / 10) - 1) - x -- seconds' worth of tokens above w that the probe was given
