@@ -100,19 +100,19 @@ class Cycle:
 
     def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Permit | None:
         """A token whose time has come, while the lease is still ours; else the jobs are given back."""
-        answer = self._bucket.reserve(self._settings.token_wait)
-        held = isinstance(answer, Permit)
+        answer = held = self._bucket.reserve(self._settings.token_wait)
         while isinstance(answer, Permit) and self._mono() + answer.wait_s < lease.trusted_until:
             if not self._wait(min(answer.wait_s, PACE_S)):
                 break
             if answer.wait_s > PACE_S:
                 answer = self._bucket.reconsider(answer)
+                held = answer if isinstance(answer, Permit) else held
             elif self._mono() < lease.trusted_until:
                 return answer
             else:
                 break
-        if held:
-            self._bucket.refund()
+        if isinstance(held, Permit):
+            self._bucket.refund(held)
         self._rooms.schedule.release(lease, ids)
         if isinstance(answer, Refused):
             paused = answer.reason is Reason.PAUSED

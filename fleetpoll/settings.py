@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rate: Positive = 10.0  # DescribeJobs calls per second, the hard ceiling of the whole fleet
     rate_min: Positive | None = None  # a throttled fleet never goes slower than this; none: min(0.5, rate)
     rate_start: Positive | None = None  # where the search for AWS's limit begins; none: min(5, rate)
-    burst: Annotated[float, Meta(ge=1)] | None = None  # tokens that may pile up; none: max(1, rate / 4)
+    burst: Annotated[float, Meta(ge=1)] | None = None  # tokens that may pile up; none: max(1, granted rate / 4)
     submit_rate: Positive = 25.0  # SubmitJob calls per second; AWS states 50 per account and Region
     terminate_rate: Positive = 10.0
     cancel_rate: Positive = 10.0

@@ -7,7 +7,6 @@ one Redis call however many wait. A permit is a place in the row of tokens, not 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from enum import IntEnum
@@ -44,13 +43,14 @@ class Permit:
     """A token that may be used once `wait_s` has passed.
 
     `stamp_us` is when we last heard of the bucket (Redis TIME): it tells a throttle of the call from an older event's.
-    `position` is the token's place: how many tokens must have come in, ever.
+    `position` is its place: how many tokens must have come in, ever. `n` is how many tokens it is worth.
     """
 
     wait_s: float
     stamp_us: int
     granted: float
     position: float = 0.0
+    n: int = 1
 
 
 class Reason(IntEnum):
@@ -96,27 +96,30 @@ class SharedAllowance:
     ) -> None:
         self._client, self._scripts, self._key = client, scripts, key
         self.allowance, self._worker = allowance, "1" if worker else ""
-        self.granted_last = allowance.rate_min  # as far as we have heard
+        self.granted_last, self.paused_last = allowance.rate_min, False  # as far as we have heard
 
-    def reserve(self, max_wait_s: float, n: int = 1, *, given_back: int = 0, now_us: int | None = None) -> Permit | Refused:
+    def reserve(self, max_wait_s: float, n: int = 1, *, now_us: int | None = None) -> Permit | Refused:
         """Take `n` tokens, in debt if need be, unless the wait would be longer than `max_wait_s`. One Redis call.
 
-        `given_back` tokens, reserved before and not used, return with it if it is granted.
         Raises RedisUnavailable; then a token may have been taken, never used twice.
         """
-        state, wait_us, stamp_us, granted, position = self._run("reserve", now_us, n, round(max_wait_s * 1e6), given_back)
-        self.granted_last = granted / 1e6
+        state, wait_us, stamp_us, granted, position = self._run("reserve", now_us, n, round(max_wait_s * 1e6))
+        self.granted_last, self.paused_last = granted / 1e6, state == Reason.PAUSED
         if state == 1:
-            return Permit(wait_us / 1e6, int(stamp_us), granted / 1e6, float(position))
+            return Permit(wait_us / 1e6, int(stamp_us), granted / 1e6, float(position), n)
         return Refused(wait_us / 1e6, Reason(state), granted / 1e6)
 
     def reconsider(self, permit: Permit, *, now_us: int | None = None) -> Permit | Refused:
-        """The permit with the wait that is left of it now; Refused while the bucket is paused. Takes nothing."""
+        """The permit with the wait that is left of it now; Refused while the bucket is paused. Takes nothing.
+
+        The tokens ahead of it never become more: a bucket that was lost meanwhile counts anew, its permits do not.
+        """
         now = self.reserve(0.0, 0, now_us=now_us)
         if isinstance(now, Refused):
             return now
-        wait_s = now.wait_s + max(0.0, permit.position - now.position) / now.granted
-        return dataclasses.replace(permit, wait_s=wait_s, stamp_us=now.stamp_us, granted=now.granted)
+        ahead = min(max(0.0, permit.position - now.position), permit.wait_s * permit.granted)
+        wait_s, position = now.wait_s + ahead / now.granted, now.position + ahead
+        return Permit(wait_s, now.stamp_us, now.granted, position, permit.n)
 
     def penalize(self, stamp_us: int, retry_after_s: float = 0.0, *, now_us: int | None = None) -> bool:
         """AWS throttled a call whose permit had this stamp: if a limit is met, slow the whole fleet down, once per event.
@@ -125,9 +128,13 @@ class SharedAllowance:
         """
         return bool(self._run("penalize", now_us, stamp_us, round(retry_after_s * 1e6))[0])
 
-    def refund(self, n: int = 1) -> None:
-        """Give back tokens that will not be used."""
-        self._scripts.run("refund", (self._key,), (n,))
+    def refund(self, *permits: Permit, now_us: int | None = None) -> int:
+        """Give back what will not be used, as far as nobody has booked behind it. Returns how many tokens that were.
+
+        Never tried again: tokens that are lost come in again, tokens that return twice are calls too many.
+        """
+        last_first = sorted(permits, key=lambda permit: permit.position, reverse=True)
+        return int(self._run("refund", now_us, *(word for p in last_first for word in (p.n, p.position))))
 
     def pin(self, rate: float | None, *, now_us: int | None = None) -> None:
         """Fix the granted rate for the whole fleet, above or below the configured one; None lets it go again.

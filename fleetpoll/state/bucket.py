@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import deque
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from random import Random
@@ -39,7 +40,6 @@ class _Booking:
     """A permit that a Limiter sleeps on, as it stood at the monotonic moment `heard_at`."""
 
     permit: Permit
-    weight: int
     heard_at: float
     paused: bool = False
     redeemed: bool = False
@@ -60,7 +60,7 @@ class FleetBucket(SharedAllowance, AbstractBucket):
         SharedAllowance.__init__(self, client, scripts, key, allowance, worker=worker)
         self._mono, self._rng = mono, Random()
         self._bookings: weakref.WeakKeyDictionary[RateItem, _Booking] = weakref.WeakKeyDictionary()
-        self._abandoned: deque[int] = deque()
+        self._abandoned: deque[Permit] = deque()
         self._waits_ms: weakref.WeakKeyDictionary[RateItem, int] = weakref.WeakKeyDictionary()
         self.rates = [Rate(max(1, math.ceil(allowance.rate)), 1000)]
 
@@ -84,19 +84,17 @@ class FleetBucket(SharedAllowance, AbstractBucket):
             booking.paused = isinstance(heard, Refused)
             if isinstance(heard, Refused):
                 return round(PAUSED_RECHECK_S * 1000)
-            booking.permit, booking.heard_at = heard, now
-        return max(0, math.ceil(min(PACE_S, booking.left_s(now)) * 1000))
+            booking.permit, booking.heard_at = heard, self._mono()
+        return max(0, math.ceil(min(PACE_S, booking.left_s(self._mono())) * 1000))
 
     def _book(self, item: RateItem) -> _Booking | None:
         patience_s = patience_s_of_caller.get()
-        given_back = self._take_abandoned()
-        answer = self.reserve(patience_s, item.weight, given_back=given_back)
+        self.give_back()
+        answer = self.reserve(patience_s, item.weight)
         if isinstance(answer, Refused):
-            if given_back:  # nothing was written, so they still wait to be given back
-                self._abandoned.append(given_back)
             self._waits_ms[item] = self._come_back_ms(answer, patience_s)
             return None
-        booking = _Booking(answer, item.weight, self._mono())
+        booking = _Booking(answer, self._mono())
         self._bookings[item] = booking
         weakref.finalize(item, self._let_go, booking).atexit = False
         return booking
@@ -115,19 +113,17 @@ class FleetBucket(SharedAllowance, AbstractBucket):
         Runs inside the garbage collector, hence no Redis call here.
         """
         if not booking.redeemed:
-            self._abandoned.append(booking.weight)
-
-    def _take_abandoned(self) -> int:
-        return sum(self._abandoned.popleft() for _ in range(len(self._abandoned)))
+            self._abandoned.append(booking.permit)
 
     def give_back(self) -> None:
-        """Give back at once what Limiters booked and dropped; else it returns with the next booking."""
-        given_back = self._take_abandoned()
-        try:
-            if given_back:
-                self.refund(given_back)
-        except StateError:  # nobody waits for this; it is tried again with the next booking
-            self._abandoned.append(given_back)
+        """Give back at once what Limiters have booked and dropped; without them it is done at the next booking."""
+        permits = []
+        with suppress(IndexError):  # other threads take from it as well: only taking tells whether something is there
+            while True:
+                permits.append(self._abandoned.popleft())
+        if permits:
+            with suppress(StateError):  # nobody waits for this
+                self.refund(*permits)
 
     def waiting(self, item: RateItem) -> int:
         """Milliseconds until `item` should be put again, as the last `put` found; -1 if it never fits."""

@@ -47,7 +47,10 @@ class FleetLimiter(Limiter):
         blocking: bool = True,  # noqa: FBT001, FBT002 - pyrate-limiter's signature
         timeout: float = -1,  # noqa: ASYNC109 - the same
     ) -> bool:
-        """The same for asyncio: no thread waits."""
+        """The same for asyncio: waits are the event loop's, but Redis is asked in between without it.
+
+        pyrate-limiter lets one task of an event loop wait at a time, the others stand in line, `blocking` or not.
+        """
         with self._patient(timeout, blocking=blocking):
             return await super().try_acquire_async(name, weight, blocking, timeout)
 
@@ -67,12 +70,13 @@ class SteadfastLimiter(FleetLimiter):
     """A FleetLimiter for programs that must go on without Redis: then it is a local one, far slower, never unlimited.
 
     Its rate is half of what one of `sharers` would have of the rate that was granted last; a weight above 1 never fits it.
+    It does not go on alone when the last word was an operator's pause: then RedisUnavailable is raised.
     """
 
     def __init__(self, bucket: FleetBucket, mono: Mono, sharers: int) -> None:
         super().__init__(bucket)
         self._mono, self._sharers, self._alone_until = mono, max(1, sharers), 0.0
-        self._alone: Limiter | None = None
+        self._alone, self._alone_ms = Limiter(Rate(1, 1)), 0
 
     def try_acquire(
         self,
@@ -82,12 +86,15 @@ class SteadfastLimiter(FleetLimiter):
         timeout: float = -1,
     ) -> bool | Awaitable[bool]:
         """Take `weight` tokens, from the fleet's bucket if it can be reached."""
-        if (alone := self._if_alone()) is None:
+        began = self._mono()
+        if began >= self._alone_until:
             try:
                 return super().try_acquire(name, weight, blocking, timeout)
             except RedisUnavailable:
-                alone = self._leave()
-        return alone.try_acquire(name, weight, blocking, timeout)
+                if self._fleet_bucket.paused_last:
+                    raise
+                self._go_alone()
+        return self._alone.try_acquire(name, weight, blocking, self._rest_of(timeout, began))
 
     async def try_acquire_async(
         self,
@@ -97,24 +104,26 @@ class SteadfastLimiter(FleetLimiter):
         timeout: float = -1,  # noqa: ASYNC109 - the same
     ) -> bool:
         """The same for asyncio: no thread waits."""
-        if (alone := self._if_alone()) is None:
+        began = self._mono()
+        if began >= self._alone_until:
             try:
                 return await super().try_acquire_async(name, weight, blocking, timeout)
             except RedisUnavailable:
-                alone = self._leave()
-        return await alone.try_acquire_async(name, weight, blocking, timeout)
+                if self._fleet_bucket.paused_last:
+                    raise
+                self._go_alone()
+        return await self._alone.try_acquire_async(name, weight, blocking, self._rest_of(timeout, began))
 
-    def _if_alone(self) -> Limiter | None:
-        """The local Limiter, while Redis is not to be tried."""
-        return self._alone if self._mono() < self._alone_until else None
-
-    def _leave(self) -> Limiter:
-        """Go on alone for a while. One local Limiter for all outages: a token that was taken stays taken."""
+    def _go_alone(self) -> None:
+        """Leave Redis alone for a while. The same local Limiter as long as its rate is right: what was taken stays taken."""
         self._alone_until = self._mono() + ALONE_S
-        if self._alone is None:
-            rate = ALONE_SHARE * self._fleet_bucket.granted_last / self._sharers
-            self._alone = Limiter(Rate(1, max(1, round(1000 / rate))))
-        return self._alone
+        rate = ALONE_SHARE * self._fleet_bucket.granted_last / self._sharers
+        if self._alone_ms != (every_ms := max(1, round(1000 / rate))):
+            self._alone, self._alone_ms = Limiter(Rate(1, every_ms)), every_ms
+
+    def _rest_of(self, timeout: float, began: float) -> float:
+        """What is left of a caller's time-out; -1, for ever, stays."""
+        return timeout if timeout == -1 else max(0.0, timeout - (self._mono() - began))
 
 
 def passed_stamp_us() -> int:

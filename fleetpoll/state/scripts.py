@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
 
 VERBS = ("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "steer", "sweep", "track", "untrack")
-LAW, UNDER_THE_LAW = "law", frozenset({"penalize", "reserve", "steer"})
+LAW, UNDER_THE_LAW = "law", frozenset({"penalize", "refund", "reserve", "steer"})
 """The head that some verbs begin with: what a bucket is, and at which rate it refills."""
 REPEATABLE = frozenset({"penalize", "release", "settle", "steer", "sweep", "track", "untrack"})
 """Verbs that are idempotent or fenced: a lost reply is answered by asking again. A token would be taken twice;

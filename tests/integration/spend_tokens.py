@@ -24,10 +24,10 @@ class WatchedBucket(FleetBucket):
 
     last: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def reserve(self, max_wait_s: float, n: int = 1, *, given_back: int = 0, now_us: int | None = None) -> Permit | Refused:
+    def reserve(self, max_wait_s: float, n: int = 1, *, now_us: int | None = None) -> Permit | Refused:
         """Reserve, and note when it was asked for and from when on it holds."""
         asked_at = time.monotonic()
-        answer = super().reserve(max_wait_s, n, given_back=given_back, now_us=now_us)
+        answer = super().reserve(max_wait_s, n, now_us=now_us)
         if isinstance(answer, Permit) and n:
             self.last = (asked_at, answer.stamp_us / 1e6 + answer.wait_s, answer.wait_s)
         return answer

@@ -137,10 +137,10 @@ def test_a_pinned_rate_overrides_the_granted_one(make: Make, rooms: Rooms) -> No
 def test_a_refund_is_there_for_the_next(make: Make, rooms: Rooms) -> None:
     """A token that will not be used shortens the queue by one, and is not counted."""
     bucket = make(rate=10)
-    for _ in range(3):
-        wait_of(bucket, T)
-    bucket.refund()
+    permits = [bucket.reserve(20.0, now_us=T) for _ in range(3)]
+    assert isinstance(permits[-1], Permit)
 
+    assert bucket.refund(permits[-1], now_us=T) == 1
     assert wait_of(bucket, T) == pytest.approx(0.3, abs=MICRO)
     assert stored(rooms)["c"] == "3"
 

@@ -211,7 +211,7 @@ def test_held_permits_stretch_on_a_cut_and_shrink_with_growth() -> None:
     world.loop.run(2)
     sooner = bucket.reconsider(last)
     for n in range(3):
-        bucket.penalize(T + 2 * SECOND + n)
+        bucket.penalize(T + 2 * SECOND - n)
     later = bucket.reconsider(last)
 
     assert last.wait_s == pytest.approx(4.0, rel=0.01)
@@ -332,3 +332,128 @@ def test_who_never_waits_finds_a_token_in_time() -> None:
     answers = [bucket.reserve(0.0, now_us=T), bucket.reserve(0.0, now_us=T + 150_000)]
 
     assert [isinstance(answer, Permit) for answer in answers] == [False, True]
+
+
+def test_a_pause_leaves_the_search_where_it_was() -> None:
+    """Ten minutes of pause are no proof of a higher limit: the fleet goes on at the rate that it had."""
+    world = World(20)
+    bucket = world.busy(world.bucket(rate=100, start=5))
+    world.loop.run(100)
+    before = granted(bucket)
+    bucket.pause(True)
+    world.loop.run(700)
+    bucket.pause(False)
+    after = granted(bucket)
+    world.loop.run(706)
+
+    assert after == pytest.approx(before, rel=0.01)
+    assert [moment for moment in world.aws.throttled if moment > 700] == []
+
+
+def test_a_hint_leaves_the_search_where_it_was() -> None:
+    """A minute in which AWS wants no calls is no proof of a higher limit either."""
+    world = World(20)
+    bucket = world.busy(world.bucket(rate=100, start=5))
+    world.loop.run(100)
+    permit = bucket.reserve(60.0)
+    assert isinstance(permit, Permit)
+    bucket.penalize(permit.stamp_us, 60.0)
+    before = granted(bucket)
+    world.loop.run(160)
+
+    assert granted(bucket) == pytest.approx(before, rel=0.01)
+
+
+def test_a_later_hint_of_the_same_event_is_kept_to_as_well() -> None:
+    """The longest hint counts, whichever throttle brought it."""
+    bucket = World().bucket(rate=10)
+    permits = [bucket.reserve(60.0) for _ in range(4)]
+    for permit, hint_s in zip(permits, (0.1, 0.1, 0.1, 5.0), strict=True):
+        assert isinstance(permit, Permit)
+        bucket.penalize(permit.stamp_us, hint_s)
+
+    assert bucket.reserve(60.0).wait_s > 5.0
+
+
+def test_throttles_of_a_pinned_rate_are_forgotten_with_it() -> None:
+    """What was refused at a rate that an operator chose says nothing of the one that is found."""
+    world = World()
+    bucket = world.busy(world.bucket(rate=10), 8)
+    world.loop.run(5)
+    bucket.pin(20)
+    for second in range(5, 30):
+        world.loop.run(second)
+        world.throttle(bucket, 10)
+    bucket.pin(None)
+    world.loop.run(60)
+
+    assert world.throttle(bucket, 1) == [False]
+    assert granted(bucket) == 10
+
+
+def test_a_permit_outlasts_the_loss_of_its_bucket() -> None:
+    """A Redis that forgot everything counts tokens anew; who waits for one of before waits no longer than it had to."""
+    world = World()
+    bucket = world.busy(world.bucket(rate=20, rate_min=5))
+    world.loop.run(100)
+    permits = [bucket.reserve(60.0) for _ in range(40)]
+    last = permits[-1]
+    assert isinstance(last, Permit)
+
+    bucket.flush()
+    waits = []
+    for moment_s in (100.5, 101.0, 102.0):
+        world.loop.run(moment_s)
+        last = bucket.reconsider(last)
+        assert isinstance(last, Permit)
+        waits.append(last.wait_s)
+
+    assert waits[0] <= permits[-1].wait_s
+    assert waits == sorted(waits, reverse=True)
+    assert waits[-1] <= 1.0
+
+
+def test_a_refund_from_the_middle_takes_nobodys_place() -> None:
+    """Only the end of the row can be booked again: fifty that leave from its middle never make two go for one token."""
+    world = World()
+    bucket = world.bucket(rate=10)
+    permits = [bucket.reserve(60.0) for _ in range(100)]
+    leaving = [permit for permit in permits[20:60] if isinstance(permit, Permit)]
+
+    given_back = bucket.refund(*leaving)
+    behind = bucket.reserve(60.0)
+
+    assert given_back == 0
+    assert behind.wait_s == pytest.approx(10.1, abs=1e-3)
+    assert bucket.refund(*[permit for permit in permits[90:] if isinstance(permit, Permit)]) == 0
+    assert isinstance(behind, Permit)
+    assert bucket.refund(behind, *[permit for permit in permits[90:] if isinstance(permit, Permit)]) == 11
+    assert bucket.reserve(60.0).wait_s == pytest.approx(9.1, abs=1e-3)
+
+
+def test_a_token_whose_time_has_come_moves_everybody_up() -> None:
+    """One that is given back unused is the next one's."""
+    world = World()
+    bucket = world.bucket(rate=10)
+    first, second, third = (bucket.reserve(60.0) for _ in range(3))
+    assert isinstance(first, Permit)
+    assert isinstance(third, Permit)
+    world.loop.run(0.1)
+
+    assert bucket.refund(first) == 1
+    assert bucket.reconsider(third).wait_s == pytest.approx(0.1, abs=1e-3)
+    assert bucket.reserve(60.0).wait_s == pytest.approx(0.2, abs=1e-3)
+    assert second.wait_s == pytest.approx(0.2, abs=1e-3)
+
+
+def test_a_clock_set_back_makes_no_events_of_one() -> None:
+    """Stamps of before the step lie in the future: such throttles count, and cut nothing."""
+    world = World()
+    bucket = world.busy(world.bucket(rate=20), 8)
+    world.loop.run(10)
+    permits = [bucket.reserve(60.0) for _ in range(20)]
+    back_us = T - 3_600 * SECOND
+
+    cuts = [bucket.penalize(permit.stamp_us, now_us=back_us) for permit in permits if isinstance(permit, Permit)]
+
+    assert cuts == [False] * 20

@@ -1,4 +1,4 @@
--- law: the head of the scripts on a bucket (reserve, penalize, steer): read it, refill it, know the rate granted now.
+-- law: the head of the scripts on a bucket: read it, refill it, know the rate that is granted now.
 -- The rate follows one curve for the whole fleet, in time since the last cut (CUBIC's shape, RFC 9438, free of scale):
 --   no limit met yet   START · 2^(t / 5 s), the slow start
 --   t < K              w · (1 - depth · (1 - t/K)³), from just below the limit w up to it; K = 20 s, up to 40 s below 7.5/s
@@ -22,7 +22,7 @@ local h, names = {}, {'t', 'u', 'v', 'w', 'e', 'd', 'p', 'a', 'n0', 'n1', 'n', '
 for at, value in ipairs(redis.call('HMGET', KEYS[1], unpack(names))) do h[names[at]] = tonumber(value) or 0 end
 local own = redis.call('HMGET', KEYS[1], 'pin', 'pause', 'r', 'b', 'l', 'f')
 local pin, paused = tonumber(own[1]), own[2] == '1'
-local mine = ARGV[6] == '1' or not own[3]
+local mine = ARGV[6] == '1' or not own[6]
 local ceiling, depth = tonumber(mine and ARGV[2] or own[3]), tonumber(mine and ARGV[3] or own[4])
 local floor, start = tonumber(mine and ARGV[4] or own[5]), tonumber(mine and ARGV[5] or own[6])
 local fresh = h.u == 0 or h.u > now -- never used; or the server's clock was set back: go on from here
@@ -37,9 +37,10 @@ local function curve(age)
 end
 local function granted(at) return pin or math.max(floor, math.min(ceiling, curve(math.max(0, at - h.e)))) end
 
+local passed = paused and 0 or math.max(0, now - math.max(h.u, h.h))
+h.e = math.min(now, h.e + now - h.u - passed) -- nor while nothing comes in: in a pause, and while AWS's hint holds
 local rate = granted(now)
 local full = depth or math.max(1, rate / 4)
-local passed = paused and 0 or math.max(0, now - math.max(h.u, h.h))
 local come = math.min(passed * rate / 1e6, math.max(0, full - h.t))
 if pin or h.t + come >= full then h.e = math.min(now, h.e + passed) end
 rate = granted(now)

@@ -6,10 +6,13 @@
 -- ARGV[7] stamp: when the maker of the call last heard of the bucket, us    ARGV[8] AWS's hint how long to stay away, us
 -- Returns {1 = a cut, else 0, rate granted from now on in 1/1000000 s}
 redis.call('HINCRBY', KEYS[1], 'x', 1)
-local stamp = tonumber(ARGV[7])
-if stamp <= h.d then return {0, math.floor(rate * 1e6 + 0.5)} end
+local stamp, hint = tonumber(ARGV[7]), tonumber(ARGV[8])
+if hint > 0 then h.h = math.max(h.h, now + hint) end
+if stamp <= h.d or stamp > now then -- or the server's clock was set back meanwhile: the stamp says nothing any more
+  keep()
+  return {0, math.floor(rate * 1e6 + 0.5)}
+end
 h.t = math.min(h.t, 0)
-if tonumber(ARGV[8]) > 0 then h.h = math.max(h.h, now + tonumber(ARGV[8])) end
 if h.s == 0 then h.sn, h.sx = 0, 0 end
 h.s, h.sx = h.s + 1, h.sx + 1
 local share = math.min(0.7, (h.sx - 0.9) / (math.max(h.sn, h.sx) + 1)) -- with two calls' worth of doubt: it began with a throttle
@@ -19,8 +22,8 @@ if h.n1 > 0 then -- never credit a rate that was not used
 end
 local age, cut = math.max(0, stamp - h.e), false
 local estimate = math.max(floor, sent * (1 - share))
-if pin then -- the operator's word stands; the throttles are counted
-  cut = false
+if pin then -- the operator's word stands: the throttles are counted, and say nothing of the limit
+  h.s = 0
 elseif h.w == 0 and rate < ceiling then -- the end of the slow start
   cut = h.s >= 1.9
   if cut then h.w, h.p = math.max(floor, sent * math.min(0.9, 1 - share)), 0.15 end
