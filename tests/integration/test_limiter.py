@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 from pyrate_limiter import Limiter, RateItem
 
 from benchmarks.rig import wait_until
-from fleetpoll.state.allowance import PACE_S
+from fleetpoll.state.allowance import PACE_S, Permit
 from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.limiter import FleetLimiter, passed_stamp_us
 from fleetpoll.state.rooms import DESCRIBE, Rooms
@@ -227,3 +228,19 @@ def test_a_decorator_takes_a_token_for_each_call(make: Make, rooms: Rooms) -> No
 
     assert [double(number) for number in range(5)] == [0, 2, 4, 6, 8]
     assert stored(rooms)["c"] == "5"
+
+
+def test_threads_may_give_back_at_the_same_time(make: Make) -> None:
+    """Several Limiters share a bucket; what one of them dropped is given back once, by whoever comes first."""
+    bucket = make(rate=1_000, burst=50)
+    permits = [bucket.reserve(60.0) for _ in range(400)]
+    bucket._abandoned.extend(permit for permit in permits if isinstance(permit, Permit))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: bucket.give_back(), range(400)))
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert not bucket._abandoned

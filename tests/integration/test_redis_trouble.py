@@ -188,3 +188,42 @@ def test_an_application_gets_a_limiter_without_redis(own: Rooms, settings: Setti
 
     assert limiter.try_acquire(blocking=False) is True
     assert limiter.try_acquire(blocking=False) is False
+
+
+def test_a_pause_outlasts_the_loss_of_redis(tmp_path: Path, settings: Settings) -> None:
+    """What an operator has paused does not begin again because nobody can be asked any more."""
+    with private_server(None, tmp_path) as url:
+        rooms = open_rooms(url, settings)
+        limiter = SteadfastLimiter(rooms.buckets[DESCRIBE], system_mono, sharers=1)
+        rooms.buckets[DESCRIBE].pause(True)
+        paused = limiter.try_acquire(blocking=False)
+
+    with pytest.raises(RedisUnavailable):
+        limiter.try_acquire(blocking=False)
+    rooms.close()
+    assert paused is False
+
+
+def test_each_outage_goes_by_the_rate_that_was_granted_last(own: Rooms) -> None:
+    """Half of what one of the sharers has of it, however slow the fleet was at the outage before."""
+    now = [0.0]
+    bucket = own.buckets[DESCRIBE]
+    limiter, rates = SteadfastLimiter(bucket, lambda: now[0], sharers=2), []
+    for pinned in (2.0, 40.0):
+        own.client.replicaof("NO", "ONE")
+        bucket.pin(pinned)
+        now[0] += ALONE_S
+        assert limiter.try_acquire(timeout=5)
+        own.client.replicaof("127.0.0.1", "1")
+        assert limiter.try_acquire(timeout=5)
+        rates.append(1000 / limiter._alone_ms)
+
+    assert rates == [0.5, 10.0]
+
+
+def test_a_time_out_is_not_begun_anew_when_redis_goes(own: Rooms) -> None:
+    """What a caller has waited for the fleet's bucket is taken from what it waits alone."""
+    now = [0.0]
+    limiter = SteadfastLimiter(own.buckets[DESCRIBE], lambda: now[0], sharers=1)
+
+    assert [limiter._rest_of(timeout, began) for timeout, began in ((2.0, -1.5), (2.0, -9.0), (-1, -9.0))] == [0.5, 0.0, -1]
