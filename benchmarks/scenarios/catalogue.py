@@ -19,18 +19,18 @@ LAGS = ("lag_mean_s", "lag_p50_s", "lag_p99_s", "lag_over_bound", "undetected")
 COSTS = ("calls_per_completion", "cpu_s_per_1000_looks")
 
 
-def known(live: int, contenders: tuple[str, ...]) -> Case:
-    """10 calls/s, and everybody who can be told so is. Lives are long against a sweep: 2 to 10, at least 60…300 s."""
+def known(live: int, contenders: tuple[str, ...], sweeps: tuple[float, float] = (10, 50), kind: str = "jobs") -> Case:
+    """10 calls/s, and everybody who can be told so is. Lives are so many sweeps, at least 60…300 s."""
     limit = 10.0
     sweep_s = live / (100 * limit)
     return Case(
-        name=f"{live:,} jobs",
+        name=f"{live:,} {kind}",
         contenders=contenders,
         phases=(Phase("warm", max(20, 1.5 * sweep_s), shown=False), Phase("steady", max(60, min(200, 24 * sweep_s)))),
         live=live,
         limit=limit,
         rate=limit,
-        life_s=(max(60, 2 * sweep_s), max(300, 10 * sweep_s)),
+        life_s=(max(60, sweeps[0] * sweep_s), max(300, sweeps[1] * sweep_s)),
     )
 
 
@@ -40,6 +40,7 @@ KNOWN = (
     known(HEADLINE_LIVE, EVERYBODY),
     known(20_000, SCALE),
     known(50_000, SCALE),
+    known(50_000, FLEET, (2, 10), "short-lived jobs"),
 )
 HOOK = Case(
     name="cold start",
