@@ -93,8 +93,9 @@ def conditions(measurements: Iterable[Measurement]) -> str:
     measurements = list(measurements)
     machines = [m["machine"] for m in measurements]
     packages = sorted({f"{name} {number}" for m in machines for name, number in m["packages"].items()}, key=str.lower)
+    runs = spread(len(m["runs"]) for m in measurements)
     parts = [
-        f"{spread(len(m['runs']) for m in measurements)} runs",
+        f"{runs} run" if runs == "1" else f"{runs} runs",
         spread(m["date"][:10] for m in machines),
         f"commit {spread(m['commit'] for m in machines)}",
         spread(f"{m['cores']} cores of {m['cpu']}" for m in machines),
