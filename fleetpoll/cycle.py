@@ -111,9 +111,9 @@ class Cycle:
                 return answer
             else:
                 break
+        self._rooms.schedule.release(lease, ids)
         if isinstance(held, Permit):
             self._bucket.refund(held)
-        self._rooms.schedule.release(lease, ids)
         if isinstance(answer, Refused):
             paused = answer.reason is Reason.PAUSED
             too_far = answer.wait_s - self._settings.token_wait * self._rng.uniform(0.25, 0.75)

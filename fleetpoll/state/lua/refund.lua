@@ -14,5 +14,5 @@ for i = 7, #ARGV, 2 do
   end
 end
 keep()
-redis.call('HINCRBY', KEYS[1], 'c', -back)
+if back > 0 then redis.call('HINCRBY', KEYS[1], 'c', -back) end
 return back
