@@ -43,6 +43,7 @@ class Pass:
     lost: int = 0
     moved: list[Transition] = field(default_factory=list)
     failure: AwsError | None = None
+    slowed: bool = False  # the failure was a throttle that cut the fleet's rate
 
 
 class Cycle:
@@ -123,7 +124,7 @@ class Cycle:
     def _failed(self, lease: Lease, ids: Sequence[str], permit: Permit, failure: AwsError, done: Pass) -> None:
         done.failure = failure
         if isinstance(failure, Throttled):
-            self._bucket.penalize(permit.stamp_us, failure.retry_after_s)
+            done.slowed = self._bucket.penalize(permit.stamp_us, failure.retry_after_s)
             self._rooms.schedule.release(lease, ids, call="throttled")
         else:
             self._rooms.schedule.release(lease, ids, delay_s=self._rng.uniform(*RELEASED_AFTER_S), call="failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import signal
@@ -138,7 +139,8 @@ class Poller:
         if done.lost:
             log.warning("jobs of a lease were not ours any more when they were settled", jobs=done.lost)
         if isinstance(done.failure, Throttled):
-            log.info("throttled by AWS, the fleet slows down", answer=str(done.failure))
+            words = "throttled by AWS, the fleet slows down" if done.slowed else "throttled by AWS, once is no limit"
+            log.log(logging.INFO if done.slowed else logging.DEBUG, words, answer=str(done.failure))
         elif done.failure is not None:
             kind = f"{type(done.failure).__name__} {done.failure.code}"
             if kind != self._trouble:

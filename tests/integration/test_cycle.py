@@ -205,6 +205,7 @@ def test_a_throttled_call_slows_the_fleet_down(simulator: Simulator, rooms: Room
     view, totals = rooms.buckets[DESCRIBE].view(), rooms.ledger.totals()
     assert (view.throttles, view.cuts, totals.calls, totals.throttled, totals.failed) == (3, 1, 4, 3, 0)
     assert 0 < view.granted < 0.9 * RATE
+    assert [done.slowed for done in passes[-3:]] == [False, False, True]
     assert claimable(rooms) == set(make_ids(3))
 
 
