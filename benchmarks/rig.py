@@ -114,12 +114,6 @@ class Rig:
         self.ids += ids
         return ids
 
-    def replenish(self, live: int, **life: Any) -> None:
-        """Make as many new jobs as have ended, so that `live` of them live."""
-        missing = live - self.simulator.live()
-        if missing > 0:
-            self.submit(missing, **life)
-
     def poller_pids(self) -> list[int]:
         """The pollers on the roster whose processes are there (the roster remembers a killed one for a while)."""
         return [pid for beat in self.rooms.roster.workers() if alive(pid := beat.facts.pid)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
@@ -11,7 +12,7 @@ from fleetpoll.cli.options import Asked, Decorator, pass_asked, several
 from fleetpoll.cli.render import plural, say
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.errors import SettingsError, Unreachable
-from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+from fleetpoll.simulator.config import Operation, SimulatorConfig
 from fleetpoll.simulator.control import ControlClient
 from fleetpoll.simulator.flags import DEFAULTS, PLAIN, flag, parse_life, parse_limit, parse_tenant
 from fleetpoll.simulator.server import run
@@ -24,6 +25,8 @@ Example, in three shells:
   fleetpoll worker
   fleetpoll simulate submit -n 5000 --track
 """
+Value = TypeVar("Value")
+
 ENDPOINT = "AWS_ENDPOINT_URL_BATCH"
 
 
@@ -35,20 +38,16 @@ def life_of(ctx: click.Context, parameter: click.Parameter, value: str | None) -
         raise click.BadParameter(f"{value!r} is not MIN:MAX in seconds", ctx, parameter) from None
 
 
-def limits_of(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[Operation, Limit]:
-    """Each OPERATION=RATE[:BURST]."""
-    try:
-        return dict(parse_limit(value) for value in values)
-    except argparse.ArgumentTypeError as error:
-        raise click.BadParameter(str(error), ctx, parameter) from None
+def by_operation(parse: Callable[[str], tuple[Operation, Value]]) -> Callable[..., dict[Operation, Value]]:
+    """A callback for an option that may be repeated, once for each operation."""
 
+    def read(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[Operation, Value]:
+        try:
+            return dict(parse(value) for value in values)
+        except argparse.ArgumentTypeError as error:
+            raise click.BadParameter(str(error), ctx, parameter) from None
 
-def tenants_of(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[Operation, float]:
-    """Each OPERATION=RATE."""
-    try:
-        return dict(parse_tenant(value) for value in values)
-    except argparse.ArgumentTypeError as error:
-        raise click.BadParameter(str(error), ctx, parameter) from None
+    return read
 
 
 def life_option(help: str) -> Decorator[Any]:  # noqa: A002 - click's own word
@@ -75,7 +74,7 @@ def simulate() -> None:
 @click.option(
     "--limit",
     "limits",
-    callback=limits_of,
+    callback=by_operation(parse_limit),
     multiple=True,
     metavar="OPERATION=RATE[:BURST]",
     help="calls per second and burst of an operation; may be repeated  [default: no limit]",
@@ -83,7 +82,7 @@ def simulate() -> None:
 @click.option(
     "--tenant",
     "tenants",
-    callback=tenants_of,
+    callback=by_operation(parse_tenant),
     multiple=True,
     metavar="OPERATION=RATE",
     help="calls per second that others make out of an operation's bucket; may be repeated  [default: none]",

@@ -76,7 +76,8 @@ class SteadfastLimiter(FleetLimiter):
     def __init__(self, bucket: FleetBucket, mono: Mono, sharers: int) -> None:
         super().__init__(bucket)
         self._mono, self._sharers, self._alone_until = mono, max(1, sharers), 0.0
-        self._alone, self._alone_ms = Limiter(Rate(1, 1)), 0
+        self._alone: Limiter | None = None  # made when it is needed: pyrate-limiter starts a thread for it
+        self._alone_ms = 0
 
     def try_acquire(
         self,
@@ -87,13 +88,13 @@ class SteadfastLimiter(FleetLimiter):
     ) -> bool | Awaitable[bool]:
         """Take `weight` tokens, from the fleet's bucket if it can be reached."""
         began = self._mono()
-        if began >= self._alone_until:
+        if self._alone is None or began >= self._alone_until:
             try:
                 return super().try_acquire(name, weight, blocking, timeout)
             except RedisUnavailable:
                 if self._fleet_bucket.paused_last:
                     raise
-                self._go_alone()
+                self._alone = self._go_alone()
         return self._alone.try_acquire(name, weight, blocking, self._rest_of(timeout, began))
 
     async def try_acquire_async(
@@ -103,23 +104,28 @@ class SteadfastLimiter(FleetLimiter):
         blocking: bool = True,  # noqa: FBT001, FBT002 - pyrate-limiter's signature
         timeout: float = -1,  # noqa: ASYNC109 - the same
     ) -> bool:
-        """The same for asyncio: no thread waits."""
+        """The same for asyncio."""
         began = self._mono()
-        if began >= self._alone_until:
+        if self._alone is None or began >= self._alone_until:
             try:
                 return await super().try_acquire_async(name, weight, blocking, timeout)
             except RedisUnavailable:
                 if self._fleet_bucket.paused_last:
                     raise
-                self._go_alone()
+                self._alone = self._go_alone()
         return await self._alone.try_acquire_async(name, weight, blocking, self._rest_of(timeout, began))
 
-    def _go_alone(self) -> None:
+    def _go_alone(self) -> Limiter:
         """Leave Redis alone for a while. The same local Limiter as long as its rate is right: what was taken stays taken."""
         self._alone_until = self._mono() + ALONE_S
         rate = ALONE_SHARE * self._fleet_bucket.granted_last / self._sharers
-        if self._alone_ms != (every_ms := max(1, round(1000 / rate))):
-            self._alone, self._alone_ms = Limiter(Rate(1, every_ms)), every_ms
+        every_ms = max(1, round(1000 / rate))
+        if self._alone is not None and self._alone_ms == every_ms:
+            return self._alone
+        if self._alone is not None:
+            self._alone.close()
+        self._alone_ms = every_ms
+        return Limiter(Rate(1, every_ms))
 
     def _rest_of(self, timeout: float, began: float) -> float:
         """What is left of a caller's time-out; -1, for ever, stays."""

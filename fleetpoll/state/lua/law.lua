@@ -19,8 +19,8 @@ if not now then
   now = time[1] * 1000000 + time[2]
 end
 local h, names = {}, {'t', 'u', 'v', 'w', 'e', 'd', 'p', 'a', 'n0', 'n1', 'n', 'i', 's', 'sn', 'sx', 'h'}
-for at, value in ipairs(redis.call('HMGET', KEYS[1], unpack(names))) do h[names[at]] = tonumber(value) or 0 end
-local own = redis.call('HMGET', KEYS[1], 'pin', 'pause', 'r', 'b', 'l', 'f')
+local own = redis.call('HMGET', KEYS[1], 'pin', 'pause', 'r', 'b', 'l', 'f', unpack(names))
+for at, name in ipairs(names) do h[name] = tonumber(own[at + 6]) or 0 end
 local pin, paused = tonumber(own[1]), own[2] == '1'
 local mine = ARGV[6] == '1' or not own[6]
 local ceiling, depth = tonumber(mine and ARGV[2] or own[3]), tonumber(mine and ARGV[3] or own[4])
