@@ -14,14 +14,18 @@ from random import Random
 import msgspec
 
 from fleetpoll.awsbatch.api import BatchApi
-from fleetpoll.cadence import PATIENCE, Cadence, Pace
+from fleetpoll.cadence.choice import Choice
+from fleetpoll.cadence.dwell import groups_of
+from fleetpoll.cadence.policy import Cadence, Standing
+from fleetpoll.cadence.stays import since_ms, stays
 from fleetpoll.clock import Mono
-from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
+from fleetpoll.diff import Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
 from fleetpoll.jobs import Description, JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.allowance import PACE_S, Permit, Reason, Refused
 from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
+from fleetpoll.state.pages import Lesson
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease, Look, Nothing
 
@@ -63,14 +67,14 @@ class Cycle:
         self._rooms, self._api, self._settings = rooms, api, settings
         self._mono, self._rng, self._wait, self._worker_id = mono, rng, wait, worker_id
         self._bucket: FleetBucket = rooms.buckets[DESCRIBE]
-        self._pace = Pace()
+        self._choice = Choice(settings)
         self._patience = Patience(round(settings.missing_grace * 1000), settings.missing_checks)
 
     def run(self) -> Pass:
         """One pass. Raises RedisUnavailable or StateError; AWS's failures are in the answer."""
         s = self._settings
         lease = self._rooms.schedule.claim(
-            s.visibility, margin_s=s.margin, patience_s=PATIENCE * s.freshness, worker_id=self._worker_id
+            s.visibility, margin_s=s.margin, patience_s=self._choice.patience_s, worker_id=self._worker_id
         )
         if isinstance(lease, Nothing):
             return Pass(wait_s=lease.wait_s, idle=True)
@@ -97,7 +101,8 @@ class Cycle:
         except AwsError as failure:
             self._failed(lease, ids, permit, failure, done)
         else:
-            self._settle(lease, self._plan(lease, ids, found, permit.granted), done, asked=len(ids))
+            looks, lesson = self._plan(lease, ids, found, permit.granted)
+            self._settle(lease, looks, done, asked=len(ids), lesson=lesson)
 
     def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Permit | None:
         """A token whose time has come, while the lease is still ours; else the jobs are given back."""
@@ -129,14 +134,28 @@ class Cycle:
         else:
             self._rooms.schedule.release(lease, ids, delay_s=self._rng.uniform(*RELEASED_AFTER_S), call="failed")
 
-    def _plan(self, lease: Lease, ids: Sequence[str], found: dict[str, Description], granted: float) -> list[Look]:
-        """How each job of a call is settled."""
-        s = self._settings
-        cadence = Cadence(s.freshness, lease.live, self._pace.of(granted, self._mono()), s.freshness_by_status)
-        now_ms = lease.now_ms(self._mono())
-        return [
-            look_of(i, compare(lease.jobs[i], found.get(i), now_ms, self._patience), cadence, now_ms, self._rng) for i in ids
-        ]
+    def _plan(
+        self, lease: Lease, ids: Sequence[str], found: dict[str, Description], granted: float
+    ) -> tuple[list[Look], Lesson | None]:
+        """How each job of a call is settled, and what was learnt from it."""
+        mono, choice = self._mono(), self._choice
+        now_ms = lease.now_ms(mono)
+        outcomes = {i: compare(lease.jobs[i], found.get(i), now_ms, self._patience) for i in ids}
+        allowed = choice.allowed(lease.live, granted, mono)
+        if choice.learns:
+            for job_id, outcome in outcomes.items():
+                self._note(outcome, lease.looked_ms(job_id), now_ms)
+        lead_s, overdue_s = mono - lease.asked_at, (lease.claimed_ms - lease.due_ms) / 1000
+        cadence = choice.cadence(allowed, lease.price, lead_s, max(0.0, overdue_s))
+        looks = [look_of(i, outcome, cadence, now_ms, self._rng) for i, outcome in outcomes.items()]
+        return looks, Lesson(cadence.price_step, *choice.notebook.homework()) if choice.learns else None
+
+    def _note(self, outcome: Outcome, looked_ms: int, now_ms: int) -> None:
+        """Write down how long a job has stayed in its status."""
+        record = outcome.record or outcome.known
+        for stay in stays(outcome.known, record, looked_ms, now_ms):
+            groups = groups_of(stay.status, record.job_queue, record.job_definition)
+            self._choice.notebook.note(groups, stay.from_s, stay.to_s, left=stay.left)
 
     def _rejected(self, lease: Lease, job_id: str, refusal: BadRequest) -> Look:
         known = lease.jobs[job_id]
@@ -146,26 +165,30 @@ class Cycle:
         )
         return Look(job_id, None, record, Transition.between(job_id, known, record))
 
-    def _settle(self, lease: Lease, looks: list[Look], done: Pass, *, asked: int) -> None:
+    def _settle(self, lease: Lease, looks: list[Look], done: Pass, *, asked: int, lesson: Lesson | None = None) -> None:
         if self._mono() >= lease.trusted_until:
             done.lost += len(looks)
             return
-        kept, lost = self._rooms.schedule.settle(lease, looks, events_kept=self._settings.events_kept, asked=asked)
-        done.kept += kept
-        done.lost += lost
+        kept_events = self._settings.events_kept
+        settled = self._rooms.schedule.settle(lease, looks, events_kept=kept_events, asked=asked, lesson=lesson)
+        self._choice.notebook.absorb(settled.pages)
+        done.kept += settled.kept
+        done.lost += settled.lost
         done.moved += [look.transition for look in looks if look.transition is not None]
 
 
 def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: Random) -> Look:
     """One job's settlement: what to record, what to publish, when to look again."""
-    if isinstance(outcome, Moved):
-        status = outcome.record.status
-        delay_s = None if status.terminal else cadence.delay_s(status, 0.0, rng)
-        return Look(job_id, delay_s, outcome.record, Transition.between(job_id, outcome.known, outcome.record))
-    return Look(job_id, cadence.delay_s(outcome.known.status, _age_s(outcome, now_ms), rng), outcome.record)
+    record = outcome.record or outcome.known
+    transition = Transition.between(job_id, outcome.known, outcome.record) if isinstance(outcome, Moved) else None
+    if record.status.terminal:
+        cadence.ended()
+        return Look(job_id, None, record, transition)
+    return Look(job_id, cadence.delay_s(standing(record, now_ms), rng), outcome.record, transition)
 
 
-def _age_s(outcome: Missing | Outcome, now_ms: int) -> float:
-    """How long ago the last transition was seen; for a job that was never seen, how long it has been tracked."""
-    known: Snapshot = outcome.known
-    return max(0, now_ms - (known.changed_ms or known.tracked_ms)) / 1000
+def standing(job: Snapshot, now_ms: int) -> Standing:
+    """Where a job stands now."""
+    seen_s = max(0, now_ms - (job.changed_ms or job.tracked_ms)) / 1000
+    age_s = max(0, now_ms - since_ms(job)) / 1000
+    return Standing(job.status, seen_s, age_s, job.job_queue, job.job_definition)

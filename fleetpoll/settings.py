@@ -27,6 +27,8 @@ SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UD
 """What Kubernetes puts into the environment of every container beside a Service named fleetpoll-something."""
 
 LIVE_STATUSES = [status.value for status in AWS_STATUSES if not status.terminal]
+WEIGHTS = {"SUBMITTED": 0.02, "PENDING": 0.02, "RUNNABLE": 0.1, "STARTING": 0.1, "RUNNING": 1.0}
+"""What users wait for: the end of a job, then its start, then everything else."""
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -63,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     freshness_by_status: dict[str, Positive] = msgspec.field(  # the same for jobs that have long been in a status
         default_factory=lambda: {"PENDING": 30.0, "RUNNABLE": 30.0}  # none: freshness; see cadence.py
     )
+    weights: dict[str, Positive] = msgspec.field(default_factory=dict)  # what it is worth to know that a status was left
     visibility: Positive = 60.0  # a claim that is not settled within this is void, its jobs are due again
     margin: Positive = 5.0  # a lease is trusted until this long before its end
     missing_grace: NotNegative = 60.0  # from tracking: AWS may not show a new job at once
@@ -94,9 +97,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise SettingsError(f"rate_min ({self.rate_min:g}) is above rate ({self.rate:g}): lower it.")
         if self.rate_start is not None and self.rate_start > self.rate:
             raise SettingsError(f"rate_start ({self.rate_start:g}) is above rate ({self.rate:g}): lower it.")
-        for status in self.freshness_by_status:
+        for name, status in [(table, status) for table in TABLES for status in getattr(self, table)]:
             if status not in LIVE_STATUSES:
-                raise SettingsError(f"freshness_by_status: {status!r} is no status{did_you_mean(status, LIVE_STATUSES)}")
+                raise SettingsError(f"{name}: {status!r} is no status{did_you_mean(status, LIVE_STATUSES)}")
         if self.stuck_after <= self.read_timeout + self.connect_timeout:
             raise SettingsError(
                 f"stuck_after ({self.stuck_after:g} s) must be longer than one call may take (connect_timeout +"
@@ -109,6 +112,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return min(0.5, self.rate) if self.rate_min is None else self.rate_min
 
     @property
+    def weight_of(self) -> dict[str, float]:
+        """What it is worth to know soon that a job has left a status: `weights`, and the usual for those not named."""
+        return WEIGHTS | self.weights
+
+    @property
     def start_rate(self) -> float:
         """Where the search for AWS's limit begins, in calls/s: `rate_start`, or min(5, rate)."""
         return min(5.0, self.rate) if self.rate_start is None else self.rate_start
@@ -116,7 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 FIELDS = msgspec.structs.fields(Settings)
 NAMES = tuple(field.name for field in FIELDS)
-TABLES = frozenset({"freshness_by_status"})
+TABLES = frozenset({"freshness_by_status", "weights"})
 
 
 def load(

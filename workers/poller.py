@@ -17,7 +17,7 @@ from random import Random
 import structlog
 
 from fleetpoll.awsbatch.api import BatchApi
-from fleetpoll.cadence import PATIENCE
+from fleetpoll.cadence.policy import PATIENCE
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.cycle import Cycle, Pass
 from fleetpoll.errors import AccessDenied, SettingsError, StateError, Throttled

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from random import Random
 
-from fleetpoll.cadence import IDS_PER_CALL
+from fleetpoll.cadence.policy import IDS_PER_CALL
 from fleetpoll.errors import SettingsError
 from fleetpoll.forecast.fleet import Fleet, Gap, Habits, KnownRate, Tally
 from fleetpoll.forecast.lives import LONGEST_S

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
-from fleetpoll.cadence import IDS_PER_CALL, PATIENCE, Cadence, Pace
+from fleetpoll.cadence.elastic import Elastic
+from fleetpoll.cadence.policy import IDS_PER_CALL, PATIENCE, Allowed, Pace, Standing
 from fleetpoll.forecast.lives import Job, Lives
 from fleetpoll.forecast.loop import Loop
 from fleetpoll.jobs import JobStatus
@@ -149,8 +150,8 @@ class Fleet:
     def planner(self, granted: float) -> Planner:
         """The policy for one settlement: the fleet's cadence."""
         habits, rng, rate = self.habits, self.rng, self._pace.of(granted, self.loop.now_s)
-        cadence = Cadence(habits.freshness_s, len(self.jobs), rate, habits.freshness_s_by_status)
-        return lambda job, now_s: cadence.delay_s(job.known, now_s - job.changed_s, rng)
+        cadence = Elastic(Allowed(habits.freshness_s, len(self.jobs), rate, habits.freshness_s_by_status))
+        return lambda job, now_s: cadence.delay_s(Standing(job.known, now_s - job.changed_s), rng)
 
     def _claim(self) -> None:
         wait_s = self._worth_s()

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from random import Random
 
-from fleetpoll.cadence import tries_at
+from fleetpoll.cadence.elastic import tries_at
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus
 

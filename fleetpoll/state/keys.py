@@ -13,6 +13,9 @@ all of it, while many fleets spread over the Cluster.
 | totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims         |
 | bucket:OPERATION | hash    | the token bucket of one AWS operation (see law.lua)                                     |
 | roster           | hash    | worker id -> its last beat                                                              |
+| dwell            | hash    | group of jobs -> page: how long they stay in a status (see learn.lua)                  |
+| dwelt            | zset    | group -> ms of the last note on its page; the oldest groups are forgotten by it         |
+| price            | string  | ln p of the fleet's price of a look (see cadence/learned.py)                            |
 | leases           | hash    | worker id -> fence of its last lease                                                    |
 | order            | string  | what the whole fleet is told to do (drain, stop)                                        |
 | doorbell         | channel | rings when jobs were tracked ("track") or an order was given ("order")                  |
@@ -68,6 +71,21 @@ class Keys:
     def roster(self) -> str:
         """Hash of the workers' last beats."""
         return self._key("roster")
+
+    @property
+    def dwell(self) -> str:
+        """Hash of what is known of dwell times."""
+        return self._key("dwell")
+
+    @property
+    def dwelt(self) -> str:
+        """Zset of the groups of `dwell` by their last notes."""
+        return self._key("dwelt")
+
+    @property
+    def price(self) -> str:
+        """String with the price of a look."""
+        return self._key("price")
 
     @property
     def leases(self) -> str:

@@ -8,12 +8,15 @@ there may settle.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.jobs import Snapshot, Transition
+from fleetpoll.state.delays import code_of, looked_ms
+from fleetpoll.state.pages import Lesson
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
@@ -41,6 +44,12 @@ class Lease:
     due_ms: int  # when the oldest of the jobs was due: their place in the schedule, if they are given back
     asked_at: float  # monotonic, from before the claim: a slow answer must not stretch the lease
     trusted_until: float  # monotonic
+    price: float | None = None  # ln p of a look; None: nobody has learnt anything yet
+    scores: dict[str, float] = field(default_factory=dict)
+
+    def looked_ms(self, job_id: str) -> int:
+        """When a job was looked at last, within a part of a hundred of what has passed; 0 if that is not known."""
+        return looked_ms(self.scores.get(job_id, 0.0))
 
     def now_ms(self, mono: float) -> int:
         """Redis TIME at the monotonic moment `mono`, without asking Redis."""
@@ -63,6 +72,14 @@ class Look:
     delay_s: float | None
     record: Snapshot | None = None
     transition: Transition | None = None
+
+
+class Settled(NamedTuple):
+    """How many jobs were still held when a lease was settled, how many were not; and pages that went with it."""
+
+    kept: int
+    lost: int
+    pages: dict[Group, Dwell]
 
 
 class Schedule:
@@ -97,15 +114,27 @@ class Schedule:
         lease at a time: what it still held is given back first, so that a claim whose reply was lost costs nothing.
         """
         asked_at = self._mono()
-        keys = (self._keys.schedule, self._keys.ledger, self._keys.totals, self._keys.leases)
+        k = self._keys
+        keys = (k.schedule, k.ledger, k.totals, k.leases, k.price)
         args = (_now(now_ms), IDS_PER_LEASE, _ms(visibility_s), _ms(patience_s), worker_id)
         claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:
             return Nothing(None if wait_or_due < 0 else wait_or_due / 1000, int(live))
-        pairs = zip(rest[::2], rest[1::2], strict=True)
-        jobs = {job_id: _decode(record) if record else Snapshot() for job_id, record in pairs}
-        trusted_until = asked_at + visibility_s - margin_s
-        return Lease(fence, jobs, int(live), int(claimed_ms), int(wait_or_due), asked_at, trusted_until)
+        price, *jobs = rest
+        records = {
+            job_id: _decode(record) if record else Snapshot() for job_id, record in zip(jobs[::3], jobs[1::3], strict=True)
+        }
+        return Lease(
+            fence=fence,
+            jobs=records,
+            live=int(live),
+            claimed_ms=int(claimed_ms),
+            due_ms=int(wait_or_due),
+            asked_at=asked_at,
+            trusted_until=asked_at + visibility_s - margin_s,
+            price=float(price) if price else None,
+            scores=dict(zip(records, map(float, jobs[2::3]), strict=True)),
+        )
 
     def release(
         self,
@@ -128,24 +157,31 @@ class Schedule:
         return int(self._scripts.run("release", keys, (_now(now_ms), lease.fence, _ms(delay_s), call, *ids)))
 
     def settle(
-        self, lease: Lease, looks: Sequence[Look], *, events_kept: int, asked: int, now_ms: int | None = None
-    ) -> tuple[int, int]:
-        """Record, publish and reschedule at once. Returns how many jobs were still held, and how many were lost.
+        self,
+        lease: Lease,
+        looks: Sequence[Look],
+        *,
+        events_kept: int,
+        asked: int,
+        lesson: Lesson | None = None,
+        now_ms: int | None = None,
+    ) -> Settled:
+        """Record, publish, reschedule and learn, at once.
 
         `asked` is how many ids the call carried; 0 counts no call.
         """
-        args: list[Argument] = [_now(now_ms), lease.fence, events_kept, asked]
+        args: list[Argument] = [_now(now_ms), lease.fence, events_kept, asked, lesson.text() if lesson else ""]
         for look in looks:
             args += _settled(look)
         k = self._keys
-        keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals)
-        kept, lost = self._scripts.run("settle", keys, args)
-        return int(kept), int(lost)
+        keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, k.price, k.dwell, k.dwelt)
+        kept, lost, *learnt = self._scripts.run("settle", keys, args)
+        return Settled(int(kept), int(lost), lesson.answered(learnt[1:]) if lesson else {})
 
 
 def _settled(look: Look) -> list[Argument]:
     """One job's part of settle.lua's arguments."""
-    delay = "" if look.delay_s is None else _ms(look.delay_s)
+    delay = "" if look.delay_s is None else _ms(look.delay_s) + code_of(look.delay_s)
     record = "" if look.record is None else _encode(look.record).decode()
     if look.transition is None:
         return [look.job_id, delay, record, "", "", 0]

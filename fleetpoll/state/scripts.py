@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
 
 VERBS = ("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "steer", "sweep", "track", "untrack")
-LAW, UNDER_THE_LAW = "law", frozenset({"penalize", "refund", "reserve", "steer"})
-"""The head that some verbs begin with: what a bucket is, and at which rate it refills."""
+LAW, LEARN = "law", "learn"
+HEADS = {"penalize": LAW, "refund": LAW, "reserve": LAW, "steer": LAW, "settle": LEARN}
+"""What some verbs begin with: what a bucket is, and at which rate it refills; how dwell times are learnt."""
 REPEATABLE = frozenset({"penalize", "release", "settle", "steer", "sweep", "track", "untrack"})
 """Verbs that are idempotent or fenced: a lost reply is answered by asking again. A token would be taken twice;
 a claim is made anew by whoever is ready for it, and gives back what was lost. A throttle that is told twice counts twice
@@ -39,8 +40,8 @@ Argument = str | int | float
 
 
 def source(verb: str) -> str:
-    """The text of a verb's script, with the law in front if it is about a bucket."""
-    return text(LAW) + text(verb) if verb in UNDER_THE_LAW else text(verb)
+    """The text of a verb's script, with its head in front if it has one."""
+    return text(HEADS[verb]) + text(verb) if verb in HEADS else text(verb)
 
 
 def text(name: str) -> str:

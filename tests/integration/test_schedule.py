@@ -39,7 +39,8 @@ def moved_to(lease: Lease, job_id: str, status: JobStatus, delay_s: float | None
 
 def settle(rooms: Rooms, lease: Lease, looks: list[Look], now_ms: int) -> tuple[int, int]:
     """A settle at a given time."""
-    return rooms.schedule.settle(lease, looks, events_kept=1000, asked=len(looks), now_ms=now_ms)
+    done = rooms.schedule.settle(lease, looks, events_kept=1000, asked=len(looks), now_ms=now_ms)
+    return done.kept, done.lost
 
 
 def leases(rooms: Rooms, now_ms: int) -> Iterator[Lease]:
@@ -118,7 +119,7 @@ def test_a_claim_that_finds_nothing_due_says_when_something_will_be(rooms: Rooms
 
 
 def test_a_claim_tops_up_with_jobs_that_are_not_due_yet(rooms: Rooms) -> None:
-    """One due job takes the soonest of the others along: a call costs the same with 1 id or 100."""
+    """One due job takes others along: a call costs the same with 1 id or 100."""
     ids = make_ids(120)
     rooms.schedule.track(ids[:100], now_ms=NOW)
     first = lease_of(rooms, NOW)
@@ -127,7 +128,45 @@ def test_a_claim_tops_up_with_jobs_that_are_not_due_yet(rooms: Rooms) -> None:
 
     lease = lease_of(rooms, NOW + 10)
 
-    assert set(lease.jobs) == {*ids[:99], ids[100]}
+    assert {*ids[:90], ids[100]} < set(lease.jobs)
+    assert len(lease.jobs) == 100
+
+
+def test_a_top_up_takes_the_jobs_whose_delay_is_over_most_nearly(rooms: Rooms) -> None:
+    """Of two jobs that are not due, the one that has waited for most of its delay is worth more than the sooner one."""
+    rooms.schedule.track(make_ids(200), now_ms=NOW)
+    first, second = lease_of(rooms, NOW), lease_of(rooms, NOW)
+    settle(rooms, first, [Look(job_id, 40.0) for job_id in first.jobs], NOW)
+    settle(rooms, second, [Look(job_id, 5.0) for job_id in second.jobs], NOW + 29_000)
+    due = make_ids(201)[200]
+    rooms.schedule.track([due], now_ms=NOW + 30_000)
+
+    lease = lease_of(rooms, NOW + 30_000)
+
+    assert due in lease.jobs
+    assert len(set(lease.jobs) & set(first.jobs)) == 99
+
+
+def test_a_lease_tells_when_its_jobs_were_looked_at(rooms: Rooms) -> None:
+    """The moment of the last look is read off the due time, to a hundredth of the delay; a new job has had none."""
+    looked, new = make_ids(2)
+    rooms.schedule.track([looked], now_ms=NOW)
+    settle(rooms, lease_of(rooms, NOW), [Look(looked, 20.0)], NOW)
+    rooms.schedule.track([new], now_ms=NOW + 30_000)
+
+    lease = lease_of(rooms, NOW + 30_000)
+
+    assert abs(lease.looked_ms(looked) - NOW) <= 0.01 * 20_000
+    assert lease.looked_ms(new) == 0
+
+
+def test_a_lease_that_was_lost_tells_no_looks(rooms: Rooms) -> None:
+    """What a dead worker left behind is due at the end of its lease: that is no time of a look."""
+    (job_id,) = make_ids(1)
+    rooms.schedule.track([job_id], now_ms=NOW)
+    lease_of(rooms, NOW)
+
+    assert lease_of(rooms, NOW + 60_001).looked_ms(job_id) == 0
 
 
 def test_a_top_up_never_takes_jobs_that_are_leased(rooms: Rooms) -> None:

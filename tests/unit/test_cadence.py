@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 
 import pytest
 
 from fleetpoll.backoff import base_delay
-from fleetpoll.cadence import DIP_HALF_S, JITTER, SHARE, Cadence, Pace, tries_at
+from fleetpoll.cadence.elastic import JITTER, SHARE, Elastic, Even, tries_at
+from fleetpoll.cadence.policy import DIP_HALF_S, Allowed, Pace, Standing
 from fleetpoll.jobs import JobStatus
 
 RUNNING = JobStatus.RUNNING
+
+
+def elastic(freshness_s: float, live: int, granted: float, by_status: Mapping[str, float] | None = None) -> Elastic:
+    """The elastic ceiling for so many jobs at that rate."""
+    return Elastic(Allowed(freshness_s, live, granted, by_status or {}))
+
+
 AGES = [0.001, 0.1, 1, 3, 10, 60, 300, 1_000, 3_600, 10_000, 86_400, 604_800]
 REGIMES = [
-    pytest.param(Cadence(5.0, 100, 10.0), id="idle allowance"),
-    pytest.param(Cadence(5.0, 10_000, 10.0), id="sweep of 10 s"),
-    pytest.param(Cadence(5.0, 100_000, 10.0), id="bottleneck"),
+    pytest.param(elastic(5.0, 100, 10.0), id="idle allowance"),
+    pytest.param(elastic(5.0, 10_000, 10.0), id="sweep of 10 s"),
+    pytest.param(elastic(5.0, 100_000, 10.0), id="bottleneck"),
 ]
 
 
@@ -45,7 +54,7 @@ def test_the_curve_starts_over_at_a_transition() -> None:
 @pytest.mark.parametrize("cadence", REGIMES)
 @pytest.mark.parametrize("age_s", [0.0, *AGES])
 @pytest.mark.parametrize("status", [JobStatus.RUNNABLE, JobStatus.RUNNING])
-def test_a_delay_keeps_to_its_bounds(cadence: Cadence, age_s: float, status: JobStatus) -> None:
+def test_a_delay_keeps_to_its_bounds(cadence: Elastic, age_s: float, status: JobStatus) -> None:
     """It is the curve's, between floor and ceiling, and the ceiling wears off by its jitter."""
     rng = Random(2)
     base_s = base_delay(tries_at(age_s))
@@ -53,7 +62,7 @@ def test_a_delay_keeps_to_its_bounds(cadence: Cadence, age_s: float, status: Job
     lowest = min(max(base_s / 3, floor_s), ceiling_s * JITTER[0])
     highest = min(max(base_s, floor_s), ceiling_s * JITTER[1])
 
-    delays = [cadence.delay_s(status, age_s, rng) for _ in range(500)]
+    delays = [cadence.delay_s(Standing(status, age_s), rng) for _ in range(500)]
 
     assert lowest - 1e-9 <= min(delays)
     assert max(delays) <= highest + 1e-9
@@ -61,25 +70,25 @@ def test_a_delay_keeps_to_its_bounds(cadence: Cadence, age_s: float, status: Job
 
 def test_an_idle_allowance_follows_the_curve_until_it_is_fresh_enough() -> None:
     """With few jobs a young one is looked at as the hook would, an old one about as often as freshness asks."""
-    cadence, rng = Cadence(5.0, 100, 10.0), Random(3)
+    cadence, rng = elastic(5.0, 100, 10.0), Random(3)
 
-    assert (cadence.sweep_s, cadence.floor_s(RUNNING), cadence.ceiling_s(RUNNING)) == (0.1, 0.05, 5.0)
-    assert all(1 / 3 <= cadence.delay_s(RUNNING, 0.0, rng) <= 1.0 for _ in range(200))
-    assert all(4.0 <= cadence.delay_s(RUNNING, 86_400.0, rng) <= 6.0 for _ in range(200))
+    assert (cadence.allowed.sweep_s, cadence.floor_s(RUNNING), cadence.ceiling_s(RUNNING)) == (0.1, 0.05, 5.0)
+    assert all(1 / 3 <= cadence.delay_s(Standing(RUNNING, 0.0), rng) <= 1.0 for _ in range(200))
+    assert all(4.0 <= cadence.delay_s(Standing(RUNNING, 86_400.0), rng) <= 6.0 for _ in range(200))
 
 
 def test_where_the_allowance_is_the_bottleneck_young_and_old_are_alike() -> None:
     """Floor and ceiling are the same half sweep: a young job does not take the looks of an old one."""
-    cadence, rng = Cadence(5.0, 100_000, 10.0), Random(4)
+    cadence, rng = elastic(5.0, 100_000, 10.0), Random(4)
 
-    assert (cadence.sweep_s, cadence.floor_s(RUNNING), cadence.ceiling_s(RUNNING)) == (100.0, 50.0, 50.0)
-    assert all(40.0 <= cadence.delay_s(RUNNING, 0.0, rng) <= 50.0 for _ in range(200))
-    assert all(40.0 <= cadence.delay_s(RUNNING, 86_400.0, rng) <= 60.0 for _ in range(200))
+    assert (cadence.allowed.sweep_s, cadence.floor_s(RUNNING), cadence.ceiling_s(RUNNING)) == (100.0, 50.0, 50.0)
+    assert all(40.0 <= cadence.delay_s(Standing(RUNNING, 0.0), rng) <= 50.0 for _ in range(200))
+    assert all(40.0 <= cadence.delay_s(Standing(RUNNING, 86_400.0), rng) <= 60.0 for _ in range(200))
 
 
 def test_a_job_that_waits_to_be_started_does_not_take_the_looks_of_one_that_may_end() -> None:
     """Where calls are scarce it is looked at about once a sweep; where they are not, like any other."""
-    scarce, ample = Cadence(5.0, 100_000, 10.0), Cadence(5.0, 100, 10.0)
+    scarce, ample = elastic(5.0, 100_000, 10.0), elastic(5.0, 100, 10.0)
     waiting = [JobStatus.UNSEEN, JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE]
 
     assert {scarce.floor_s(status) for status in waiting} == {90.0}
@@ -89,15 +98,19 @@ def test_a_job_that_waits_to_be_started_does_not_take_the_looks_of_one_that_may_
 
 def test_a_longer_freshness_saves_calls() -> None:
     """The ceiling is what is fresh enough, as long as the allowance affords more than that."""
-    assert Cadence(60.0, 10_000, 10.0).ceiling_s(RUNNING) == 60.0
-    assert Cadence(0.5, 10_000, 10.0).ceiling_s(RUNNING) == SHARE * 10.0
+    assert elastic(60.0, 10_000, 10.0).ceiling_s(RUNNING) == 60.0
+    assert elastic(0.5, 10_000, 10.0).ceiling_s(RUNNING) == SHARE * 10.0
 
 
 @pytest.mark.parametrize("age_s", [0.0, 5.0, 3_600.0])
 def test_more_jobs_or_fewer_calls_never_shorten_a_delay(age_s: float) -> None:
     """With the same draw, a delay grows with the jobs and with what one call costs."""
-    by_jobs = [Cadence(5.0, live, 10.0).delay_s(RUNNING, age_s, Random(5)) for live in (1, 100, 5_000, 20_000, 1_000_000)]
-    by_rate = [Cadence(5.0, 10_000, rate).delay_s(RUNNING, age_s, Random(5)) for rate in (100.0, 20.0, 5.0, 1.0, 0.5)]
+    by_jobs = [
+        elastic(5.0, live, 10.0).delay_s(Standing(RUNNING, age_s), Random(5)) for live in (1, 100, 5_000, 20_000, 1_000_000)
+    ]
+    by_rate = [
+        elastic(5.0, 10_000, rate).delay_s(Standing(RUNNING, age_s), Random(5)) for rate in (100.0, 20.0, 5.0, 1.0, 0.5)
+    ]
 
     assert by_jobs == sorted(by_jobs)
     assert by_rate == sorted(by_rate)
@@ -105,27 +118,43 @@ def test_more_jobs_or_fewer_calls_never_shorten_a_delay(age_s: float) -> None:
 
 def test_a_status_may_be_allowed_to_grow_stale_with_age() -> None:
     """A job that has been RUNNABLE for hours may wait six times as long as one that starts; a new one may not."""
-    cadence, rng = Cadence(5.0, 100, 10.0, {"RUNNABLE": 30.0}), Random(8)
-    fresh_s = {age_s: cadence.fresh_s(JobStatus.RUNNABLE, age_s) for age_s in (0, 60, 100, 300, 600, 86_400)}
+    cadence, rng = elastic(5.0, 100, 10.0, {"RUNNABLE": 30.0}), Random(8)
+    fresh_s = {age_s: cadence.allowed.fresh_s(JobStatus.RUNNABLE, age_s) for age_s in (0, 60, 100, 300, 600, 86_400)}
 
     assert fresh_s == {0: 5.0, 60: 5.0, 100: 5.0, 300: 15.0, 600: 30.0, 86_400: 30.0}
-    assert cadence.fresh_s(JobStatus.STARTING, 86_400) == 5.0
-    assert all(24.0 <= cadence.delay_s(JobStatus.RUNNABLE, 86_400.0, rng) <= 36.0 for _ in range(200))
+    assert cadence.allowed.fresh_s(JobStatus.STARTING, 86_400) == 5.0
+    assert all(24.0 <= cadence.delay_s(Standing(JobStatus.RUNNABLE, 86_400.0), rng) <= 36.0 for _ in range(200))
 
 
 def test_a_status_may_be_wanted_fresher_than_the_others() -> None:
     """Such a value needs no age to hold."""
-    cadence = Cadence(5.0, 100, 10.0, {"STARTING": 2.0})
+    cadence = elastic(5.0, 100, 10.0, {"STARTING": 2.0})
 
     assert [cadence.ceiling_s(JobStatus.STARTING, age_s) for age_s in (0.0, 3_600.0)] == [2.0, 2.0]
 
 
 def test_where_calls_are_scarce_no_status_has_a_freshness_of_its_own() -> None:
     """What the allowance affords comes first."""
-    scarce = Cadence(5.0, 100_000, 10.0, {"RUNNABLE": 30.0, "STARTING": 2.0})
+    scarce = elastic(5.0, 100_000, 10.0, {"RUNNABLE": 30.0, "STARTING": 2.0})
 
     assert scarce.ceiling_s(JobStatus.RUNNABLE, 86_400.0) == 90.0
     assert scarce.ceiling_s(JobStatus.STARTING, 86_400.0) == 50.0
+
+
+@pytest.mark.parametrize(("live", "rhythm_s"), [(100, 5.0), (10_000, 10.0)])
+def test_an_even_cadence_knows_no_difference(live: int, rhythm_s: float) -> None:
+    """Each job is looked at about once a sweep, or as often as is fresh enough, however old it is."""
+    even, rng = Even(Allowed(5.0, live, 10.0, {"RUNNABLE": 60.0})), Random(9)
+    jobs = [Standing(status, age_s) for status in (JobStatus.UNSEEN, JobStatus.RUNNABLE, RUNNING) for age_s in AGES]
+    delays = [even.delay_s(job, rng) for job in jobs]
+
+    assert JITTER[0] * rhythm_s <= min(delays)
+    assert max(delays) <= JITTER[1] * rhythm_s
+
+
+def test_a_due_job_waits_for_company_only_while_calls_are_not_scarce() -> None:
+    """The patience is a part of what freshness leaves over a sweep, hence nothing where the allowance is the bottleneck."""
+    assert [Allowed(5.0, live, 10.0).patience_s for live in (0, 2_500, 5_000, 50_000)] == [0.5, 0.25, 0.0, 0.0]
 
 
 def test_a_dip_of_the_rate_does_not_outlast_itself() -> None:

@@ -9,7 +9,7 @@ from statistics import fmean
 
 import pytest
 
-from fleetpoll.cadence import IDS_PER_CALL
+from fleetpoll.cadence.policy import IDS_PER_CALL
 from fleetpoll.errors import SettingsError
 from fleetpoll.forecast.estimate import (
     COARSE,

@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from fleetpoll.state.scripts import LAW, UNDER_THE_LAW, VERBS, source, text
+from fleetpoll.state.scripts import HEADS, VERBS, source, text
 
 FIRST_LINE = re.compile(r"-- ([a-z]+): \S.*[^.\s].*")
 NAMED = re.compile(r"(KEYS|ARGV)\[(\d+)(…?)\]")
@@ -18,9 +18,9 @@ LINES_MAX = 60
 
 
 def parts(verb: str) -> tuple[str, str]:
-    """The comment on top of a script, and the rest without comments; of a verb under the law, with the law's behind each."""
+    """The comment on top of a script, and the rest without comments; those of the head that it begins with behind each."""
     heads, bodies = [], []
-    for name in (verb, LAW) if verb in UNDER_THE_LAW else (verb,):
+    for name in (verb, HEADS[verb]) if verb in HEADS else (verb,):
         lines = text(name).splitlines()
         length = next(number for number, line in enumerate(lines) if not line.startswith("--"))
         heads.append("\n".join(lines[:length]))
@@ -40,14 +40,14 @@ def used(body: str, kind: str) -> set[int]:
 
 
 def test_the_folder_holds_the_verbs_and_nothing_else() -> None:
-    """Every script is a verb that is loaded, or the law that some begin with, and every verb has its script."""
-    assert sorted(entry.name for entry in FOLDER.iterdir()) == [f"{name}.lua" for name in sorted((LAW, *VERBS))]
+    """Every script is a verb that is loaded, or a head that some begin with, and every verb has its script."""
+    assert sorted(entry.name for entry in FOLDER.iterdir()) == [f"{name}.lua" for name in sorted({*HEADS.values(), *VERBS})]
 
 
-@pytest.mark.parametrize("verb", sorted(UNDER_THE_LAW))
-def test_a_verb_under_the_law_is_run_with_the_law_in_front(verb: str) -> None:
+@pytest.mark.parametrize("verb", sorted(HEADS))
+def test_a_verb_with_a_head_is_run_with_the_head_in_front(verb: str) -> None:
     """What reads and refills a bucket stands once, and every verb on a bucket begins with it."""
-    assert source(verb) == text(LAW) + text(verb)
+    assert source(verb) == text(HEADS[verb]) + text(verb)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -113,7 +113,7 @@ def test_a_script_never_walks_the_keys(verb: str) -> None:
     assert not re.search(r"'(KEYS|SCAN|HSCAN|ZSCAN|SSCAN|FLUSHDB|FLUSHALL|EVAL|LOAD)'", body)
 
 
-@pytest.mark.parametrize("name", [LAW, *VERBS])
+@pytest.mark.parametrize("name", sorted({*HEADS.values(), *VERBS}))
 def test_a_script_is_short(name: str) -> None:
     """One file fits on one screen or so."""
     assert len(text(name).splitlines()) <= LINES_MAX

@@ -1,21 +1,22 @@
 -- claim: lend up to LIMIT jobs to one worker until the visibility timeout has passed, by re-scoring them to that moment.
--- A claim that finds due jobs tops up with the soonest that are not yet due: a call costs the same with 1 id or 100.
--- It waits while fewer than LIMIT jobs are due and the oldest is not overdue by PATIENCE yet.
--- A leased job's score is the lease's fence and ends in a part of a millisecond that tells it from a due time, and from
--- another lease of the same millisecond: it is never topped up with. A worker that claims holds nothing any more, so
--- what is left of its last lease (its reply was lost, its pass was cut short) is due again first.
+-- A claim that finds due jobs tops up with some that are not yet due, those that have waited for the largest part of their
+-- delay: a call costs the same with 1 id or 100. It waits while fewer are due and the oldest is not overdue by PATIENCE yet.
+-- What a score is, its part of a millisecond tells, in 4096ths. Below one half it is a due time that was planned when the
+-- last look was 10 · 1.01^part ms away (0 = not known), else the fence of a lease, and of no other in that millisecond: its
+-- jobs are never topped up with. A worker that claims holds nothing any more, so what is left of its last lease (its reply
+-- was lost, its pass was cut short) is due again first.
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] now in ms, '' = server clock     ARGV[3] visibility ms
 -- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] limit                            ARGV[4] patience ms
 -- KEYS[3] totals    hash counter -> number        ARGV[5] worker id, '' = nobody's
--- KEYS[4] leases    hash worker id -> fence
--- Returns {now, live, fence, due ms of the oldest, id, snapshot, id, snapshot, …}
+-- KEYS[4] leases    hash worker id -> fence       KEYS[5] price, string: ln p of a look
+-- Returns {now, live, fence, due ms of the oldest, price or '', id, snapshot, score, id, snapshot, score, …}
 --      or {now, live, '', ms until it may be worth asking}, where -1 ms means that nothing is scheduled at all
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
-local limit, patience = tonumber(ARGV[2]), tonumber(ARGV[4])
+local limit, patience, by_now = tonumber(ARGV[2]), tonumber(ARGV[4]), string.format('%.1f', now + 0.5)
 local reply = {string.format('%.0f', now), redis.call('ZCARD', KEYS[1]), ''}
 local last = ARGV[5] ~= '' and redis.call('HGET', KEYS[4], ARGV[5])
 if last then
@@ -24,26 +25,28 @@ if last then
   end
 end
 
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. by_now, 'WITHSCORES', 'LIMIT', 0, limit)
 local count = #due / 2
 if count < limit then
   local first = due[2] or redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
-  local early = first and math.ceil(tonumber(first) + patience - now)
+  local early = first and math.floor(tonumber(first) + 0.5) + patience - now
   if not first or count == 0 or early > 0 then
     reply[4] = first and math.max(1, early) or -1
     return reply
   end
-  local later = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. reply[1], '+inf', 'WITHSCORES', 'LIMIT', 0, 2 * limit)
-  for i = 1, #later, 2 do
-    if #due < 2 * limit and tonumber(later[i + 1]) % 1 == 0 then
-      due[#due + 1], due[#due + 2] = later[i], later[i + 1]
-    end
+  local later, soon = {}, redis.call('ZRANGEBYSCORE', KEYS[1], by_now, '+inf', 'WITHSCORES', 'LIMIT', 0, 2 * limit)
+  for i = 1, #soon, 2 do
+    local score = tonumber(soon[i + 1])
+    local left = (score - now) / (10 * 1.01 ^ (score % 1 * 4096))
+    if score % 1 < 0.5 then later[#later + 1] = {left, soon[i], soon[i + 1]} end
   end
+  table.sort(later, function(one, other) return one[1] < other[1] end)
+  for i = 1, math.min(limit - count, #later) do due[#due + 1], due[#due + 2] = later[i][2], later[i][3] end
 end
 
-local part = (redis.call('HINCRBY', KEYS[3], 'claims', 1) % 1022 + 1) / 1024
-reply[3] = string.format('%.10f', math.floor(now + tonumber(ARGV[3])) + part)
-reply[4] = string.format('%.0f', math.floor(due[2]))
+local part = 0.5 + redis.call('HINCRBY', KEYS[3], 'claims', 1) % 2048 / 4096
+reply[3] = string.format('%.12f', math.floor(now + tonumber(ARGV[3])) + part)
+reply[4], reply[5] = string.format('%.0f', math.floor(due[2])), redis.call('GET', KEYS[5]) or ''
 local ids, scored = {}, {}
 for i = 1, #due, 2 do
   ids[#ids + 1] = due[i]
@@ -52,6 +55,6 @@ end
 redis.call('ZADD', KEYS[1], 'XX', unpack(scored))
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], reply[3]) end
 for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
-  reply[2 * i + 3], reply[2 * i + 4] = ids[i], record or ''
+  reply[3 * i + 3], reply[3 * i + 4], reply[3 * i + 5] = ids[i], record or '', due[2 * i]
 end
 return reply

@@ -1,13 +1,14 @@
 -- settle: close a lease with results: record, publish and reschedule in one step, for each job that is still held.
+-- It also takes in what the worker has learnt, see learn.lua, but not twice: only if a job was still held.
 -- Fenced: a job whose score is not the fence any more belongs to somebody else and is left alone, so that a late or a
 -- repeated settle changes nothing. Each job is five fields, and four transitions more when it moved:
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] now in ms, '' = server clock     ARGV[4] ids in the call, 0 = count no call
--- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] fence                            ARGV[5…] per job: id,
--- KEYS[3] counts    hash status -> jobs           ARGV[3] length of the stream                 ms until the next look ('' = finished),
+-- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] fence                            ARGV[6…] per job: id,
+-- KEYS[3] counts    hash status -> jobs           ARGV[3] length of the stream                 ms until the next look ('' = finished; see claim.lua),
 -- KEYS[4] finished  zset job id -> settled ms                                                  snapshot ('' = as it was),
 -- KEYS[5] events    stream                                                                     status before, status now ('' = no transition),
 -- KEYS[6] totals    hash counter -> number                                                     n, and n fields and values of the event
--- Returns {kept, lost}: how many jobs were still held, how many were not
+-- Returns {kept, lost, price, page, page, …}: how many jobs were still held, how many were not, and what learn.lua adds
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
@@ -15,7 +16,7 @@ if not now then
 end
 local fence = tonumber(ARGV[2])
 local kept, lost = 0, 0
-local i = 5
+local i = 6
 while i <= #ARGV do
   local id, delay, record, before, after, n = unpack(ARGV, i, i + 5)
   n = tonumber(n)
@@ -31,7 +32,7 @@ while i <= #ARGV do
       redis.call('ZREM', KEYS[1], id)
       redis.call('ZADD', KEYS[4], string.format('%.0f', now), id)
     else
-      redis.call('ZADD', KEYS[1], string.format('%.0f', now + tonumber(delay)), id)
+      redis.call('ZADD', KEYS[1], string.format('%.12f', now + tonumber(delay)), id)
     end
   else
     lost = lost + 1
@@ -42,4 +43,6 @@ if ARGV[4] ~= '0' and kept > 0 then
   redis.call('HINCRBY', KEYS[6], 'calls', 1)
   redis.call('HINCRBY', KEYS[6], 'ids', ARGV[4])
 end
-return {kept, lost}
+local reply = {kept, lost}
+if ARGV[5] ~= '' and kept > 0 then learn(now, reply) end
+return reply

@@ -1,0 +1,66 @@
+"""How pages and notes of dwell times are written: the words between notebook.py, the client and learn.lua."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from fleetpoll.cadence.ages import BUCKETS
+from fleetpoll.cadence.dwell import HALF_LIFE_S, Dwell, Group
+from fleetpoll.cadence.learned import PRICE_MAX, PRICE_MIN, PRICE_START
+
+GROUPS_KEPT = 5_000
+"""How many groups a fleet remembers: a thousand definitions in five statuses, some two megabytes at most."""
+
+_encode = msgspec.json.Encoder().encode
+_numbers = msgspec.json.Decoder(list[float]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What goes with a settlement: the step of ln p, notes to add to the fleet's pages, groups to read."""
+
+    price_step: float = 0.0
+    notes: dict[Group, Dwell] = field(default_factory=dict)
+    read: list[Group] = field(default_factory=list)
+
+    def text(self) -> str:
+        """As learn.lua takes it."""
+        words = {
+            "step": self.price_step,
+            "price": (PRICE_START, PRICE_MIN, PRICE_MAX),
+            "half_ms": HALF_LIFE_S * 1000,
+            "most": GROUPS_KEPT,
+            "notes": [[str(group), group.exits_kept, *flat(dwell)] for group, dwell in self.notes.items()],
+            "read": [str(group) for group in self.read],
+        }
+        return _encode(words).decode()
+
+    def answered(self, pages: Sequence[str]) -> dict[Group, Dwell]:
+        """The pages that learn.lua replied with, those of groups that nobody knows left out."""
+        groups = (*self.notes, *self.read)
+        return {group: read_page(text) for group, text in zip(groups, pages, strict=False) if text}
+
+
+def flat(dwell: Dwell) -> Iterator[float]:
+    """The counts that are not nothing, as (bucket, exits, seconds at risk) over and over."""
+    for bucket, (exits, at_risk_s) in enumerate(zip(dwell.exits, dwell.at_risk_s, strict=True)):
+        if exits or at_risk_s:
+            yield from (bucket, exits, round(at_risk_s, 3))
+
+
+def page_text(dwell: Dwell, since_ms: int) -> str:
+    """A page as it is stored, to be faded from `since_ms` on."""
+    counts = [count for pair in zip(dwell.exits, dwell.at_risk_s, strict=True) for count in pair]
+    while counts and not counts[-1]:
+        counts.pop()
+    return _encode([since_ms, *(round(count, 3) for count in counts)]).decode()
+
+
+def read_page(text: str) -> Dwell:
+    """The counts of a page."""
+    counts = _numbers(text)[1 : 1 + 2 * BUCKETS]
+    missing = [0.0] * (BUCKETS - len(counts) // 2)
+    return Dwell(counts[::2] + missing, counts[1::2] + missing)
