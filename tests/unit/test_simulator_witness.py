@@ -16,7 +16,7 @@ def describe(witness: Witness, at_ms: int, shown: dict[str, tuple[JobStatus, int
     now_ms = START_MS + at_ms
     calls = witness.calls[Operation.DESCRIBE]
     calls.arrive(now_ms)
-    jobs = [(job_id, status, START_MS + stopped_ms) for job_id, (status, stopped_ms) in shown.items()]
+    jobs = [(job_id, status, 0, START_MS + stopped_ms) for job_id, (status, stopped_ms) in shown.items()]
     witness.describe([*shown, *more_ids], now_ms, jobs, now_ms)
     calls.accept(now_ms)
 
@@ -130,7 +130,7 @@ def test_asking_again_for_a_finished_job_is_noticed() -> None:
 def test_a_question_that_was_under_way_is_no_offence() -> None:
     """An id counts as asked again only if the question came after the answer that showed its end."""
     witness = Witness(START_MS)
-    jobs = [("a", SUCCEEDED, START_MS)]
+    jobs = [("a", SUCCEEDED, 0, START_MS)]
     witness.describe(["a"], START_MS + 10, jobs, START_MS + 60)
     witness.describe(["a"], START_MS + 20, jobs, START_MS + 70)
     assert witness.shown.asked_after == 0
