@@ -26,12 +26,10 @@ Example, in three shells:
   fleetpoll worker
   fleetpoll simulate submit -n 5000 --track
 """
+Pair = tuple[float, float]
 Value = TypeVar("Value")
 
 ENDPOINT = "AWS_ENDPOINT_URL_BATCH"
-
-
-Pair = tuple[float, float]
 
 
 def pair_of(parse: Callable[[str], Pair], form: str) -> Callable[..., Pair | None]:

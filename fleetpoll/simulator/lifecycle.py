@@ -48,11 +48,14 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse lives that end before they begin, and numbers of attempts that AWS does not take."""
+        """Refuse lives that end before they begin, shares that are none, and numbers of attempts that AWS does not take."""
         if not 0 <= self.min_ms <= self.max_ms:
             raise SettingsError(f"lives of {self.min_ms} to {self.max_ms} ms: give 0 <= min <= max")
         if not 1 <= self.attempts <= MAX_ATTEMPTS:
             raise SettingsError(f"{self.attempts} attempts: give 1 to {MAX_ATTEMPTS}")
+        for name in ("fail_share", "retry_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is {getattr(self, name):g}: give a share from 0 to 1")
 
     def mean_ms(self) -> float:
         """The mean life of new jobs."""
@@ -111,7 +114,7 @@ def plan_stages(life: Life, stages: Stages, job_id: str, *, met: bool) -> Plan:
     drawn = [submitted, pending]
     for number in range(1, attempts + 1):
         drawn += draws(life.seed, job_id, number)[1 : 1 + TURN]
-    lengths = [law.at(number) for law, number in zip(laws, drawn, strict=True)]
+    lengths = [law.at(length) for law, length in zip(laws, drawn, strict=True)]
     if met:
         stage = pick(list(accumulate(law.mean for law in laws)), where)
         lengths[stage] = laws[stage].met_at(drawn[stage])

@@ -173,6 +173,7 @@ def test_a_start_before_a_job_was_there_is_nobodys_lag() -> None:
     [
         ({"steady": True, "spread_s": 5}, "give no spread_s with it"),
         ({"kinds": [QUICK], "life_min_s": 5}, "give no life_min_s and life_max_s"),
+        ({"kinds": [QUICK], "fail_share": 1.5}, "fail_share is 1.5: give a share from 0 to 1"),
         ({"kinds": [{"job_definition": "d", "run_s": -1}]}, "run_s is -1: give a median above 0"),
         ({"kinds": [{"job_definition": "d", "run_s": 1, "share": 0}]}, "share is 0: give a number above 0"),
         ({"kinds": [{"job_definition": "d", "run_s": 1, "colour": 0}]}, "unknown field `colour`"),
