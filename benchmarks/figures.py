@@ -28,7 +28,7 @@ class Conditions:
 
 def figures(stats: dict[str, Any], given: Conditions) -> dict[str, Any]:
     """All figures of a phase; None where there is nothing to divide by."""
-    return calls(stats, given) | lags(stats, given) | costs(stats, given)
+    return calls(stats, given) | lags(stats, given) | starts(stats) | costs(stats, given)
 
 
 def calls(stats: dict[str, Any], given: Conditions) -> dict[str, Any]:
@@ -74,10 +74,17 @@ def lags(stats: dict[str, Any], given: Conditions) -> dict[str, Any]:
         "lag_p99_s": lag["p99"] / 1000 if lag["count"] else None,
         "bound_s": given.bound_s,
         "lag_over_bound": None if mean_s is None else mean_s / given.bound_s,
+        "lag_p99_over_bound": lag["p99"] / 1000 / given.bound_s if lag["count"] else None,
         "never_asked": stats["live_unasked"]
         if given.replaced
         else stats["jobs"] - stats["operations"]["describe"]["asked_distinct"],
     }
+
+
+def starts(stats: dict[str, Any]) -> dict[str, Any]:
+    """How late it was noticed that jobs had begun to run; of those that nobody has noticed yet nothing is said."""
+    lag = stats["start_lag_ms"]
+    return {"starts": lag["count"], "start_lag_mean_s": lag["mean"] / 1000 if lag["count"] else None}
 
 
 def costs(stats: dict[str, Any], given: Conditions) -> dict[str, Any]:

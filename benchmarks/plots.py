@@ -170,5 +170,7 @@ PLOTS: dict[str, tuple[str, str, Callable[[Sequence[Measurement]], Any]]] = {
     "halved": ("halved", "no noise", over_time),
     "noise": ("halved", "0.5 % stray refusals", over_time),
     "processes": ("processes", "", by_processes),
+    "learned-regular": ("learned", "regular mix", lag_cdfs),
+    "learned-unpredictable": ("learned", "one unpredictable definition", lag_cdfs),
 }
 """File name: (scenario, case or all, how to draw it)."""

@@ -20,6 +20,8 @@ COLUMNS: dict[str, tuple[str, Form]] = {
     "lag_p50_s": ("p50", "{:.2f} s".format),
     "lag_p99_s": ("p99", "{:.2f} s".format),
     "lag_over_bound": ("mean / bound", "{:.2f}".format),
+    "lag_p99_over_bound": ("p99 / bound", "{:.2f}".format),
+    "start_lag_mean_s": ("mean lag of starts", "{:.2f} s".format),
     "completions": ("ends noticed", "{:.0f}".format),
     "undetected": ("not noticed yet", "{:.0f}".format),
     "never_asked": ("never asked for", "{:.0f}".format),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.contenders.environments import versions
 from benchmarks.contenders.running import Running, fleet, peers
@@ -26,6 +28,7 @@ class Contender:
     environment: str = ""
     jobs_each: int | None = None  # None: as many processes as the case says, else one for so many jobs
     knows_rate: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of fleetpoll, where it is to differ from the case's
 
     def start(self, rig: Rig, processes: int, jobs: int) -> AbstractContextManager[Running]:
         """Start its processes on a rig; they wait for `go`."""
@@ -46,6 +49,12 @@ def sweeper(name: str, label: str, about: str, *, retries: str, gate: str, packa
     return Contender(name, label, about, words, ("boto3", *packages), knows_rate=True)
 
 
+def cadenced(cadence: str, label: str, about: str) -> Contender:
+    """Our own workers, with one of their cadences."""
+    return Contender(cadence, label, about, packages=FLEETPOLL_PACKAGES, settings={"cadence": cadence})
+
+
+FLEETPOLL_PACKAGES = ("boto3", "redis", "hiredis", "pyrate-limiter", "msgspec")
 SHARED = "the same sweeps; before each call the processes pass {} on the shared Redis, at the limit"
 CONTENDERS = {
     contender.name: contender
@@ -54,7 +63,7 @@ CONTENDERS = {
             "fleetpoll",
             "**fleetpoll**",
             "its workers under one supervisor",
-            packages=("boto3", "redis", "hiredis", "pyrate-limiter", "msgspec"),
+            packages=FLEETPOLL_PACKAGES,
         ),
         sweeper(
             "boto3-adaptive",
@@ -107,5 +116,8 @@ CONTENDERS = {
             ("benchmarks.contenders.nextflow",),
             jobs_each=JOBS_OF_A_RUN,
         ),
+        cadenced("learned", "**fleetpoll, learned**", "it plans its looks by how long jobs of the definition have taken"),
+        cadenced("elastic", "fleetpoll, elastic", "it plans its looks by age and allowance alone"),
+        cadenced("even", "fleetpoll, even", "it looks at all jobs equally often"),
     )
 }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from benchmarks.rig import limited
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import Operation, SimulatorConfig
+from fleetpoll.simulator.mix import Kind
 
 QUICK_S = 6.0
 QUICK_LIVE_MIN = 500
@@ -16,12 +20,16 @@ QUICK_LIVE_MIN = 500
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """So many seconds; a `limit` in calls/s holds from its beginning on. Only a phase that is `shown` stands in tables."""
+    """So many seconds. A `limit` in calls/s, and `kinds` of new jobs, hold from its beginning on.
+
+    Only a phase that is `shown` stands in tables.
+    """
 
     name: str
     seconds: float
     limit: float | None = None
     shown: bool = True
+    kinds: tuple[Kind, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +44,7 @@ class Case:
     rate: float
     burst: float | None = None  # None: one second's worth
     life_s: tuple[float, float] = (60, 300)
+    kinds: tuple[Kind, ...] = ()  # instead of lives that are all drawn alike
     replaced: bool = True  # whether a new job comes for each that ends
     processes: int = 4
     freshness: float = 0.5  # of fleetpoll: so low that the allowance decides, because the others know nothing like it
@@ -56,15 +65,22 @@ class Case:
 
     def limit_in(self, phase: Phase) -> float:
         """The limit that holds in a phase."""
-        limit = self.limit
-        for earlier in self.phases[: self.phases.index(phase) + 1]:
-            limit = earlier.limit or limit
-        return limit
+        return next((earlier.limit for earlier in self._back_from(phase) if earlier.limit is not None), self.limit)
+
+    def crowd(self) -> dict[str, Any]:
+        """The jobs that are there at first, as a simulator is told: met at random moments of their lives."""
+        return {"kinds": self.kinds, "steady": True} if self.kinds else {"spread_s": self.life_s[1]}
+
+    def newcomers(self, phase: Phase) -> dict[str, Any]:
+        """The jobs that come in a phase, as a simulator is told."""
+        kinds = next((earlier.kinds for earlier in self._back_from(phase) if earlier.kinds is not None), self.kinds)
+        return {"kinds": kinds} if kinds else {}
 
     def jobs_expected(self) -> int:
         """How many jobs there will be from first to last, about."""
         seconds = sum(phase.seconds for phase in self.phases) if self.replaced else 0.0
-        return round(self.live * (1 + seconds / statistics.fmean(self.life_s)))
+        life_s = mean_life_s(self.kinds) if self.kinds else statistics.fmean(self.life_s)
+        return round(self.live * (1 + seconds / life_s))
 
     def quick(self) -> Case:
         """The same with fewer jobs and short phases: it shows that everything works, its figures mean nothing."""
@@ -72,5 +88,23 @@ class Case:
         return replace(self, phases=phases, live=min(self.live, max(QUICK_LIVE_MIN, self.live // 5)))
 
     def described(self) -> dict[str, Any]:
-        """The method, as JSON; the list of contenders is no part of it."""
-        return {name: value for name, value in asdict(self).items() if name not in {"name", "contenders"}}
+        """The method, as JSON; the list of contenders is no part of it, nor is what does not apply."""
+        idle = {"name", "contenders"} | ({"life_s"} if self.kinds else set())
+        method = told(self) | {"phases": [told(phase) for phase in self.phases]}
+        return {name: value for name, value in method.items() if name not in idle}
+
+    def _back_from(self, phase: Phase) -> Sequence[Phase]:
+        """The phase and those before it, the latest first."""
+        return self.phases[self.phases.index(phase) :: -1]
+
+
+def mean_life_s(kinds: Sequence[Kind]) -> float:
+    """The mean life of the arrivals, if none is tried again."""
+    return sum(kind.share * kind.mean_ms(1) for kind in kinds) / sum(kind.share for kind in kinds) / 1000
+
+
+def told(record: Case | Phase) -> dict[str, Any]:
+    """The record as JSON. Kinds are told field by field: two hundred of them are a few lines of a result file."""
+    method: dict[str, Any] = msgspec.to_builtins(record)
+    kinds = method.pop("kinds") or ()
+    return method | {"kinds": {name: [kind[name] for kind in kinds] for name in kinds[0]}} if kinds else method

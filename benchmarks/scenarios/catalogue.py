@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks import sharing
 from benchmarks.contenders.catalogue import CONTENDERS
 from benchmarks.scenarios.cases import Case, Phase
+from benchmarks.scenarios.learning import LEARNING
 from benchmarks.scenarios.measuring import measure
 from benchmarks.scenarios.scenario import Scenario
 
@@ -163,6 +164,22 @@ SCENARIOS = {
             "500 jobs, 20 calls/s allowed, freshness 5 s",
             (FRUGAL,),
             ("calls_per_s", "throttled_share", "use_of_limit", "fill", "lag_mean_s", "lag_p99_s", "asked_after_terminal"),
+        ),
+        fleets(
+            "learned",
+            "What run times tell",
+            LEARNING,
+            (
+                "throttled_share",
+                "use_of_limit",
+                "fill",
+                "lag_mean_s",
+                "lag_over_bound",
+                "lag_p99_s",
+                "lag_p99_over_bound",
+                "start_lag_mean_s",
+                "cpu_s_per_1000_looks",
+            ),
         ),
         sharing.SCENARIO,
     )

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from benchmarks.contenders.catalogue import CONTENDERS
 from benchmarks.contenders.running import Running
 from benchmarks.figures import Conditions, figures, whole_seconds
@@ -25,7 +27,8 @@ LOG_TAIL = 3000
 def measure(case: Case, contender: str, seed: int) -> dict[str, Any]:
     """One run. Returns its phases, each with figures and timeline, and how many polls were given up."""
     with ExitStack() as stack:
-        stage = stack.enter_context(rig(case.settings(), case.account(seed)))
+        settings = msgspec.structs.replace(case.settings(), **CONTENDERS[contender].settings)
+        stage = stack.enter_context(rig(settings, case.account(seed)))
         stack.enter_context(last_words(stage))
         rtt_ms = None
         if case.redis_rtt_ms is not None:
@@ -33,7 +36,7 @@ def measure(case: Case, contender: str, seed: int) -> dict[str, Any]:
             stage, rtt_ms = replace(stage, url=far.url), far.measured_rtt_ms()
         running = stack.enter_context(CONTENDERS[contender].start(stage, case.processes, case.live))
         running.prepare(case.jobs_expected())
-        running.watch(stage.simulator.populate(case.live, spread_s=case.life_s[1]))
+        running.watch(stage.simulator.populate(case.live, **case.crowd()))
         stage.simulator.reset_stats()
         running.go()
         phases = {phase.name: run_phase(stage, running, case, phase) for phase in case.phases}
@@ -45,7 +48,7 @@ def run_phase(stage: Rig, running: Running, case: Case, phase: Phase) -> dict[st
     if phase.limit is not None:
         stage.simulator.limit(Operation.DESCRIBE, phase.limit, max(1.0, phase.limit))
     cpu_s = running.cpu_s()
-    keep_up(stage, running, case, phase.seconds)
+    keep_up(stage, running, case, phase)
     cpu_s = running.cpu_s() - cpu_s
     stats = stage.simulator.stats()
     stage.simulator.reset_stats()
@@ -60,14 +63,14 @@ def run_phase(stage: Rig, running: Running, case: Case, phase: Phase) -> dict[st
     }
 
 
-def keep_up(stage: Rig, running: Running, case: Case, for_s: float) -> None:
-    """Wait for so many seconds; a new job comes for each that ends, if the case says so."""
-    until, pause = time.monotonic() + for_s, threading.Event()
+def keep_up(stage: Rig, running: Running, case: Case, phase: Phase) -> None:
+    """Wait for as long as the phase lasts; a new job comes for each that ends, if the case says so."""
+    until, pause = time.monotonic() + phase.seconds, threading.Event()
     while (left_s := until - time.monotonic()) > 0:
         pause.wait(min(TICK_S, left_s))
         missing = case.live - stage.simulator.live() if case.replaced else 0
         if missing > 0:
-            running.watch(stage.simulator.populate(missing))
+            running.watch(stage.simulator.populate(missing, **case.newcomers(phase)))
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from fleetpoll.client.fleet import open_fleet
 from fleetpoll.errors import SettingsError, Unreachable
 from fleetpoll.simulator.config import Operation, SimulatorConfig
 from fleetpoll.simulator.control import ControlClient
-from fleetpoll.simulator.flags import DEFAULTS, PLAIN, flag, parse_life, parse_limit, parse_tenant
+from fleetpoll.simulator.flags import DEFAULTS, PLAIN, flag, parse_life, parse_limit, parse_spread, parse_tenant
+from fleetpoll.simulator.mix import Kind
 from fleetpoll.simulator.server import run
 
 EPILOG = """\b
@@ -25,17 +26,22 @@ Example, in three shells:
   fleetpoll worker
   fleetpoll simulate submit -n 5000 --track
 """
+Pair = tuple[float, float]
 Value = TypeVar("Value")
 
 ENDPOINT = "AWS_ENDPOINT_URL_BATCH"
 
 
-def life_of(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
-    """MIN:MAX in seconds, or one number for both."""
-    try:
-        return None if value is None else parse_life(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not MIN:MAX in seconds", ctx, parameter) from None
+def pair_of(parse: Callable[[str], Pair], form: str) -> Callable[..., Pair | None]:
+    """A callback for an option of two numbers."""
+
+    def read(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Pair | None:
+        try:
+            return None if value is None else parse(value)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not {form}", ctx, parameter) from None
+
+    return read
 
 
 def by_operation(parse: Callable[[str], tuple[Operation, Value]]) -> Callable[..., dict[Operation, Value]]:
@@ -52,7 +58,13 @@ def by_operation(parse: Callable[[str], tuple[Operation, Value]]) -> Callable[..
 
 def life_option(help: str) -> Decorator[Any]:  # noqa: A002 - click's own word
     """The option --life."""
-    return click.option("--life", callback=life_of, metavar="MIN:MAX", help=help)
+    return click.option("--life", callback=pair_of(parse_life, "MIN:MAX in seconds"), metavar="MIN:MAX", help=help)
+
+
+def spread_option(name: str, help: str) -> Decorator[Any]:  # noqa: A002 - click's own word
+    """An option for a log-normal time."""
+    read = pair_of(parse_spread, "MEDIAN:SIGMA, a time in seconds and the spread of its logarithm")
+    return click.option(name, callback=read, metavar="MEDIAN:SIGMA", help=help)
 
 
 knobs = several(
@@ -87,7 +99,7 @@ def simulate() -> None:
     metavar="OPERATION=RATE",
     help="calls per second that others make out of an operation's bucket; may be repeated  [default: none]",
 )
-def serve(life: tuple[float, float] | None, **plain: Any) -> None:
+def serve(life: Pair | None, **plain: Any) -> None:
     """Serve the pretend AWS Batch until Ctrl-C.
 
     The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list.
@@ -96,7 +108,7 @@ def serve(life: tuple[float, float] | None, **plain: Any) -> None:
     run(config, announce)
 
 
-def bounds(life: tuple[float, float] | None) -> dict[str, Any]:
+def bounds(life: Pair | None) -> dict[str, Any]:
     """The two fields that a life is, where one is given."""
     return {} if life is None else {"life_min_s": life[0], "life_max_s": life[1]}
 
@@ -114,20 +126,21 @@ Ctrl-C ends it.""")
 @click.option("-n", "--count", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="How many.")
 @click.option("--url", envvar=ENDPOINT, metavar="URL", help=f"The simulator.  [{ENDPOINT}]")
 @life_option("Life of the jobs in seconds; else as the simulator was started.")
+@spread_option("--run", "How long they run, instead of --life: half of them less than MEDIAN s; SIGMA 0: all the same.")
+@spread_option("--wait", "How long they are RUNNABLE before that, with --run.  [default: 0]")
 @click.option("--name", default="simulated", show_default=True, metavar="NAME", help="Job name; a number is added.")
+@click.option("--definition", default="step:1", show_default=True, metavar="NAME", help="Job definition.")
 @click.option("--queue", default="fleet", show_default=True, metavar="QUEUE", help="Job queue.")
 @click.option("--track", is_flag=True, help="Track them at once.")
 @pass_asked
-def submit(
-    asked: Asked, count: int, url: str | None, life: tuple[float, float] | None, name: str, queue: str, *, track: bool
-) -> None:
+def submit(asked: Asked, /, count: int, url: str | None, *, track: bool, **jobs: Any) -> None:
     """Create jobs in a simulator, past its buckets, and print their ids one a line."""
-    settings = asked.settings()
+    settings, order = asked.settings(), order_of(**jobs)
     target = url or settings.endpoint_url
     if not target:
         raise SettingsError(f"Which simulator? Give --url or set {ENDPOINT}; fleetpoll simulate serve starts one.")
     try:
-        ids = ControlClient(target).populate(count, job_name=name, job_queue=queue, **bounds(life))
+        ids = ControlClient(target).populate(count, **order)
     except (OSError, ValueError) as error:
         raise Unreachable(f"No simulator answers at {target}: {error}. Start one: fleetpoll simulate serve.") from None
     if track:
@@ -135,3 +148,19 @@ def submit(
             new = fleet.track(ids)
         say(f"{plural(new, 'job')} tracked.")
     click.echo("\n".join(ids))
+
+
+def order_of(
+    *, name: str, definition: str, queue: str, life: Pair | None, run: Pair | None, wait: Pair | None
+) -> dict[str, Any]:
+    """The fields of an order for jobs with such lives. Raises SettingsError."""
+    if run is None:
+        if wait is not None:
+            raise SettingsError("--wait goes with --run: a --life has its own waiting in it. Give --run.")
+        return {"job_name": name, "job_definition": definition, "job_queue": queue, **bounds(life)}
+    if life is not None:
+        raise SettingsError("--life and --run are two ways to say how long jobs take: give one of them.")
+    run_s, run_sigma = run
+    wait_s, wait_sigma = wait or (0.0, 0.0)
+    times = {"run_s": run_s, "run_sigma": run_sigma, "wait_s": wait_s, "wait_sigma": wait_sigma}
+    return {"job_name": name, "kinds": [Kind(job_definition=definition, job_queue=queue, **times)]}

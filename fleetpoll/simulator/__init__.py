@@ -12,7 +12,8 @@ Faithful (held by tests against botocore's own shapes and, where moto can, again
 - unknown ids are left out; a new job may be invisible for a moment; finished jobs vanish after the retention time;
 - lives: SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, then SUCCEEDED or FAILED; failed attempts go back to
   RUNNABLE; a job that fails has used all its attempts; `createdAt`, `startedAt`, `stoppedAt` are exact to the plan
-  of the job's life;
+  of the job's life; jobs of several definitions side by side, whose runs and waits are log-normal as real ones are, and
+  which may be met at any moment of their lives;
 - array jobs: `parent:index`, `statusSummary`, a parent that is PENDING while its children run;
 - TerminateJob, CancelJob (no effect on STARTING and RUNNING jobs), ListJobs by queue or array, in pages.
 
@@ -22,8 +23,9 @@ ARNs are not ids here; capacity is endless; terminating takes effect at once; a 
 `startedAt`; refusals other than that of a 101st id are in our words; nothing survives the process; no faults but
 throttling and latency.
 
-The rooms: `lifecycle` (pure: a job's life) → `records` (a job) → `population` (all jobs) and `descriptions` (their
-JSON) → `account` (with `gates` before `buckets`, and the `witness` of `calls`) → `operations` (the API) and `orders`
-(the control endpoints) → `server` (HTTP, from `wire`). `flags` is its command line. For those who use it: `control`, a
-client of the control endpoints, and `process`, the server as a child process.
+The rooms: `laws` and `stages` (what is drawn) → `lifecycle` (pure: a job's life) → `records` (a job) → `population` (all
+jobs), `descriptions` (their JSON) and `mix` (kinds of jobs) → `account` (with `gates` before `buckets`, and the `witness`
+of `calls`) → `operations` (the API) and `orders` (the control endpoints) → `server` (HTTP, from `wire`). `flags` is its
+command line. For those who use it: `control`, a client of the control endpoints, and `process`, the server as a child
+process.
 """

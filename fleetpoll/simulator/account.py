@@ -16,7 +16,9 @@ import msgspec
 from fleetpoll.simulator.config import Disturbance, Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.descriptions import Look, Template
 from fleetpoll.simulator.gates import Gate
-from fleetpoll.simulator.lifecycle import Life, draws, gather, plan_life
+from fleetpoll.simulator.laws import draws
+from fleetpoll.simulator.lifecycle import Life, gather, plan_life
+from fleetpoll.simulator.mix import Mix, Sort
 from fleetpoll.simulator.population import Population
 from fleetpoll.simulator.records import SimulatedJob
 from fleetpoll.simulator.witness import Witness
@@ -104,13 +106,16 @@ class Account:
 
     def create(self, name: str, look: Look, life: Life, spread_ms: int = 0) -> SimulatedJob:
         """A job is born; with a spread it was born up to that long ago, but not so long that it is over."""
-        now_ms = self.clock()
-        job_id = self._new_id(life.seed)
-        plan = plan_life(life, job_id)
-        age_ms = 0
-        if spread_ms:
-            age_ms = int(draws(life.seed, job_id, SPREAD_DRAW)[0] * min(spread_ms, plan.ends_ms[-1]))
-        job = SimulatedJob(job_id, name, self._template(look), now_ms - age_ms, plan, self._born)
+        return self.create_of(name, Mix([Sort(look, life)], [1.0]), spread_ms)
+
+    def create_of(self, name: str, mix: Mix, spread_ms: int = 0, *, met: bool = False) -> SimulatedJob:
+        """A job of a mix is born, or one is met that has long been living: at any moment of its life alike."""
+        now_ms, job_id = self.clock(), self._new_id(mix.seed)
+        sort = mix.sort_of(job_id, met=met)
+        plan = plan_life(sort.life, job_id, met=met)
+        oldest_ms = plan.ends_ms[-1] if met else min(spread_ms, plan.ends_ms[-1])
+        age_ms = int(draws(mix.seed, job_id, SPREAD_DRAW)[0] * oldest_ms) if oldest_ms else 0
+        job = SimulatedJob(job_id, name, self._template(sort.look), now_ms - age_ms, plan, self._born, met_ms=now_ms)
         self.population.add(job, now_ms)
         return job
 
@@ -120,10 +125,11 @@ class Account:
         parent_id, template = self._new_id(life.seed), self._template(look)
         ids = [f"{parent_id}:{index}" for index in range(size)]
         plans = [plan_life(life, child_id) for child_id in ids]
-        parent = SimulatedJob(parent_id, name, template, now_ms, gather(plans), self._born)
+        parent = SimulatedJob(parent_id, name, template, now_ms, gather(plans), self._born, met_ms=now_ms)
         for index, (child_id, plan) in enumerate(zip(ids, plans, strict=True)):
             self._born += 1
-            parent.children.append(SimulatedJob(child_id, name, template, now_ms, plan, self._born, parent, index))
+            child = SimulatedJob(child_id, name, template, now_ms, plan, self._born, parent, index, met_ms=now_ms)
+            parent.children.append(child)
         for job in (parent, *parent.children):
             self.population.add(job, now_ms)
         return parent

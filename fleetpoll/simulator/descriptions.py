@@ -144,6 +144,11 @@ def array_properties(job: SimulatedJob, now_ms: int) -> bytes:
     return b',"arrayProperties":' + msgspec.json.encode(properties)
 
 
+def revised(definition: str) -> str:
+    """The job definition with its revision: the first, if none is named."""
+    return definition if ":" in definition else f"{definition}:1"
+
+
 def quoted(text: str) -> bytes:
     """The text as a JSON string."""
     return msgspec.json.encode(text)

@@ -99,6 +99,12 @@ def parse_life(text: str) -> tuple[float, float]:
     return float(shortest), float(longest or shortest)
 
 
+def parse_spread(text: str) -> tuple[float, float]:
+    """MEDIAN:SIGMA; without a sigma all are the same."""
+    median, _, sigma = text.partition(":")
+    return float(median), float(sigma or 0)
+
+
 def parse_limit(text: str) -> tuple[Operation, Limit]:
     """OPERATION=RATE[:BURST]; without a burst it is one second's worth."""
     operation, _, limit = text.partition("=")

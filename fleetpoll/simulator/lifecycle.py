@@ -3,22 +3,26 @@
 No thread, no timer, no stored progress: a million jobs cost nothing while nobody asks, any moment can be asked for, and
 `stoppedAt` is exact by construction. To terminate a job is to cut its plan.
 
+A life is drawn as a whole, uniform between two lengths, and its phases are shares of it; or its stages are drawn, each by
+itself, and it is their sum. A job may be new, or met at a random moment of its life: the lives met are longer ones.
+
 A plan is the ages at which its phases end. Phase 0 is SUBMITTED, 1 is PENDING, then three for each attempt: RUNNABLE,
 STARTING, RUNNING. The phase after the last is the end: SUCCEEDED or FAILED.
 """
 
 from __future__ import annotations
 
-import hashlib
-import struct
 from bisect import bisect_right
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus
+from fleetpoll.simulator.laws import Uniform, draws, pick
+from fleetpoll.simulator.stages import STARTING_MAX_MS, Stages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,25 +34,34 @@ CANCELLABLE: Final = frozenset({JobStatus.SUBMITTED, JobStatus.PENDING, JobStatu
 MAX_ATTEMPTS: Final = 10  # AWS's own
 PHASES: Final = (JobStatus.SUBMITTED, JobStatus.PENDING, *ATTEMPT * MAX_ATTEMPTS)
 HANDOVER_MAX_MS: Final = 5_000  # SUBMITTED and PENDING are short, however long the job
-STARTING_MAX_MS: Final = 60_000  # an image is pulled within a minute
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
-    """What the lives of a group of jobs are drawn from. Lives are uniform in [min_ms, max_ms]."""
+    """What the lives of a group of jobs are drawn from: uniform in [min_ms, max_ms], unless they have `stages`."""
 
     seed: int
-    min_ms: int
-    max_ms: int
+    min_ms: int = 0
+    max_ms: int = 0
+    stages: Stages | None = None
     fail_share: float = 0.0
     retry_share: float = 0.0
     attempts: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse lives that end before they begin, and numbers of attempts that AWS does not take."""
+        """Refuse lives that end before they begin, shares that are none, and numbers of attempts that AWS does not take."""
         if not 0 <= self.min_ms <= self.max_ms:
             raise SettingsError(f"lives of {self.min_ms} to {self.max_ms} ms: give 0 <= min <= max")
         if not 1 <= self.attempts <= MAX_ATTEMPTS:
             raise SettingsError(f"{self.attempts} attempts: give 1 to {MAX_ATTEMPTS}")
+        for name in ("fail_share", "retry_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is {getattr(self, name):g}: give a share from 0 to 1")
+
+    def mean_ms(self) -> float:
+        """The mean life of new jobs."""
+        if self.stages is None:
+            return Uniform(self.min_ms, self.max_ms).mean
+        return sum(chance * self.stages.mean_ms(attempts) for _, attempts, chance in outcomes(self))
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
@@ -86,16 +99,42 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
         return max(0, (phase - LEAD) // TURN)
 
 
-def draws(seed: int, job_id: str, part: int) -> tuple[float, ...]:
-    """Eight numbers in [0, 1) that depend on nothing else; the same on every machine and Python."""
-    digest = hashlib.blake2b(f"{seed}/{job_id}/{part}".encode(), digest_size=32).digest()
-    return tuple(number / 2**32 for number in struct.unpack("<8I", digest))
+def plan_life(life: Life, job_id: str, *, met: bool = False) -> Plan:
+    """Plan the life of one job that is new, or is met amid its life."""
+    return plan_whole(life, job_id, met=met) if life.stages is None else plan_stages(life, life.stages, job_id, met=met)
 
 
-def plan_life(life: Life, job_id: str) -> Plan:
-    """Plan the life of one job, so that it stops exactly at the end of the life drawn for it."""
+def plan_stages(life: Life, stages: Stages, job_id: str, *, met: bool) -> Plan:
+    """Plan stage by stage. Who meets a job meets it in one stage, likely a long one, and that is longer than usual."""
+    _, outcome, cause, submitted, pending, where, *_ = draws(life.seed, job_id, 0)
+    ways = outcomes(life)
+    weights = [chance * (stages.mean_ms(attempts) if met else 1.0) for _, attempts, chance in ways]
+    failed, attempts, _ = ways[pick(list(accumulate(weights)), outcome)]
+    laws = stages.lead() + stages.turn() * attempts
+    drawn = [submitted, pending]
+    for number in range(1, attempts + 1):
+        drawn += draws(life.seed, job_id, number)[1 : 1 + TURN]
+    lengths = [law.at(length) for law, length in zip(laws, drawn, strict=True)]
+    if met:
+        stage = pick(list(accumulate(law.mean for law in laws)), where)
+        lengths[stage] = laws[stage].met_at(drawn[stage])
+    ends_ms = tuple(int(end_ms) for end_ms in accumulate(lengths))
+    return Plan(ends_ms, succeeds=not failed, cause=int(cause * 2**16))
+
+
+def outcomes(life: Life) -> list[tuple[bool, int, float]]:
+    """How jobs come out: (whether they fail, after how many attempts, the chance of that). A job that fails uses up all."""
+    again = [life.retry_share**number for number in range(life.attempts)]
+    stops = [reached - further for reached, further in zip(again, [*again[1:], 0.0], strict=True)]
+    succeeding = [(False, number, (1 - life.fail_share) * chance) for number, chance in enumerate(stops, start=1)]
+    return [(True, life.attempts, life.fail_share), *succeeding]
+
+
+def plan_whole(life: Life, job_id: str, *, met: bool) -> Plan:
+    """Plan shares of a life, so that the job stops exactly at the end of the life drawn for it."""
     length, fails, cause, submitted, pending, *_ = draws(life.seed, job_id, 0)
-    total_ms = round(life.min_ms + length * (life.max_ms - life.min_ms))
+    whole = Uniform(life.min_ms, life.max_ms)
+    total_ms = round(whole.met_at(length) if met else whole.at(length))
     ends = [min(HANDOVER_MAX_MS, int(total_ms * (0.005 + 0.015 * submitted)))]
     ends.append(ends[0] + min(HANDOVER_MAX_MS, int(total_ms * (0.005 + 0.015 * pending))))
     failed = fails < life.fail_share

@@ -11,6 +11,7 @@ import msgspec
 from fleetpoll.jobs import AWS_STATUSES, JobStatus
 from fleetpoll.simulator.account import ApiError
 from fleetpoll.simulator.config import Operation
+from fleetpoll.simulator.descriptions import revised
 from fleetpoll.simulator.lifecycle import CANCELLABLE, MAX_ATTEMPTS, cut, gather
 from fleetpoll.simulator.witness import IDS_PER_CALL
 
@@ -85,8 +86,7 @@ def describe(account: Account, body: bytes, asked_ms: int) -> bytes:
     now_ms = account.clock()
     found = account.visible(dict.fromkeys(ids), now_ms)
     answer = b'{"jobs":[' + b",".join([job.template.render(job, now_ms) for job in found]) + b"]}"
-    shown = [(job.job_id, job.status(now_ms), job.stopped_ms) for job in found]
-    account.witness.describe(ids, asked_ms, shown, now_ms)
+    account.witness.describe(ids, asked_ms, [job.seen(now_ms) for job in found], now_ms)
     return answer
 
 
@@ -101,10 +101,8 @@ def submit(account: Account, body: bytes, asked_ms: int) -> bytes:
     attempts = request.retry_strategy.attempts
     if not 1 <= attempts <= MAX_ATTEMPTS:
         raise refusal(f"Retry attempts must be between 1 and {MAX_ATTEMPTS}.")
-    if ":" not in definition:
-        definition += ":1"
     tags = tuple(sorted(request.tags.items()))
-    look = account.look(job_queue=queue, job_definition=definition, attempts=attempts, tags=tags)
+    look = account.look(job_queue=queue, job_definition=revised(definition), attempts=attempts, tags=tags)
     life = msgspec.structs.replace(account.default_life, attempts=attempts)
     if request.array_properties is None:
         job = account.create(request.job_name, look, life)

@@ -14,22 +14,31 @@ import msgspec
 
 from fleetpoll.errors import SettingsError
 from fleetpoll.simulator.config import Limit, Operation
+from fleetpoll.simulator.descriptions import revised
+from fleetpoll.simulator.mix import Kind, Mix, Sort
 from fleetpoll.simulator.wire import Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fleetpoll.simulator.account import Account
+    from fleetpoll.simulator.lifecycle import Life
     from fleetpoll.simulator.wire import Request
 
 PREFIX = "/_simulator/"
-STRIDE = 500  # jobs between two chances for other requests: some 10 ms
+STRIDE = 500  # jobs between two chances for other requests: 10 to 20 ms
 
 
 class Populate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The jobs to create; what is not given is as the simulator was configured."""
+    """The jobs to create; what is not given is as the simulator was configured.
+
+    `kinds` have definitions and lives of their own. `spread_s` has new jobs born up to that long ago; `steady` has them met
+    at any moment of their lives, as in a fleet that has long been running: replace what ends, and nothing changes.
+    """
 
     count: int
+    kinds: list[Kind] = []
+    steady: bool = False
     life_min_s: float | None = None
     life_max_s: float | None = None
     fail_share: float | None = None
@@ -40,6 +49,13 @@ class Populate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     job_name: str = "simulated"
     job_queue: str = "fleet"
     job_definition: str = "step:1"
+
+    def __post_init__(self) -> None:
+        """Refuse to be told the same thing twice."""
+        if self.steady and self.spread_s:
+            raise SettingsError("steady places jobs in their lives by itself: give no spread_s with it")
+        if self.kinds and not (self.life_min_s is None and self.life_max_s is None):
+            raise SettingsError("kinds have lives of their own: give no life_min_s and life_max_s with them")
 
 
 class Truth(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,27 +84,44 @@ class Disturb(msgspec.Struct, forbid_unknown_fields=True):
 async def populate(account: Account, request: Request) -> Any:
     """Create jobs; answers their ids."""
     order = msgspec.json.decode(request.body, type=Populate)
-    base, config = account.default_life, account.config
-    life_min_s = config.life_min_s if order.life_min_s is None else order.life_min_s
-    life_max_s = max(life_min_s, config.life_max_s) if order.life_max_s is None else order.life_max_s
-    life = msgspec.structs.replace(
-        base,
-        seed=base.seed if order.seed is None else order.seed,
-        min_ms=round(life_min_s * 1000),
-        max_ms=round(life_max_s * 1000),
-        fail_share=base.fail_share if order.fail_share is None else order.fail_share,
-        retry_share=base.retry_share if order.retry_share is None else order.retry_share,
-        attempts=order.attempts,
-    )
-    look = account.look(job_queue=order.job_queue, job_definition=order.job_definition, attempts=order.attempts)
+    mix, spread_ms = mix_of(account, order), round(order.spread_s * 1000)
     ids = []
     for number in range(order.count):
         if number % STRIDE == STRIDE - 1:
             await asyncio.sleep(0)
-        name = f"{order.job_name}-{number}"
-        ids.append(account.create(name, look, life, round(order.spread_s * 1000)).job_id)
+        ids.append(account.create_of(f"{order.job_name}-{number}", mix, spread_ms, met=order.steady).job_id)
     gc.freeze()  # jobs stay: spare the collector from walking all of them while calls wait
     return ids
+
+
+def mix_of(account: Account, order: Populate) -> Mix:
+    """What the jobs of an order are drawn from."""
+    base, attempts = account.default_life, order.attempts
+    life = msgspec.structs.replace(
+        base,
+        seed=base.seed if order.seed is None else order.seed,
+        fail_share=base.fail_share if order.fail_share is None else order.fail_share,
+        retry_share=base.retry_share if order.retry_share is None else order.retry_share,
+        attempts=attempts,
+    )
+    if not order.kinds:
+        look = account.look(job_queue=order.job_queue, job_definition=revised(order.job_definition), attempts=attempts)
+        return Mix([Sort(look, of_length(life, order.life_min_s, order.life_max_s))], [1.0])
+    sorts = [
+        Sort(
+            account.look(job_queue=kind.job_queue, job_definition=revised(kind.job_definition), attempts=attempts),
+            msgspec.structs.replace(life, stages=kind),
+        )
+        for kind in order.kinds
+    ]
+    return Mix(sorts, [kind.share for kind in order.kinds])
+
+
+def of_length(life: Life, min_s: float | None, max_s: float | None) -> Life:
+    """Lives within these bounds; without an upper one it is the old one, if that is not below the lower one."""
+    min_ms = life.min_ms if min_s is None else round(min_s * 1000)
+    max_ms = max(min_ms, life.max_ms) if max_s is None else round(max_s * 1000)
+    return msgspec.structs.replace(life, min_ms=min_ms, max_ms=max_ms)
 
 
 async def truth(account: Account, request: Request) -> Any:

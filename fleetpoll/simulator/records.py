@@ -24,6 +24,15 @@ class SimulatedJob:
     parent: SimulatedJob | None = None
     index: int = -1  # among the children of an array
     children: list[SimulatedJob] = field(default_factory=list)
+    met_ms: int = field(kw_only=True)  # from when on anybody could ask for it: it may have been born long before
+
+    def seen(self, now_ms: int) -> tuple[str, JobStatus, int, int]:
+        """What an answer shows now: (id, status, start, stop); the start is 0 if there was none for anybody to notice."""
+        phase = self.plan.phase(now_ms - self.created_ms)
+        started_age_ms = self.plan.started_age_ms(phase)
+        started_ms = 0 if started_age_ms is None else self.created_ms + started_age_ms
+        noticeable_ms = started_ms if started_ms >= self.met_ms else 0
+        return self.job_id, self.plan.status_of(phase), noticeable_ms, self.stopped_ms
 
     def status(self, now_ms: int) -> JobStatus:
         """The status now."""

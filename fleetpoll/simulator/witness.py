@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 IDS_PER_CALL = 100  # AWS's limit
 FILLS = (1, 10, 50, 90, 99, 100)  # upper edges of the histogram of ids per accepted call
 ENDS = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED})
+STARTED = ENDS | {JobStatus.RUNNING}
+
+Sight = tuple[str, JobStatus, int, int]
+"""A job as an answer shows it: (id, status, when it began to run or 0, when it stops or stopped)."""
 
 
 class Asked:
@@ -70,6 +74,7 @@ class Shown:
         self.transitions = self.asked_after = 0
         self._asked_after_ids: set[str] = set()
         self._lags_ms = array("q")
+        self._starts = self._start_lag_ms = 0
 
     def asked(self, ids: Iterable[str], asked_ms: int) -> None:
         """An accepted call asked for these ids at that moment; note those whose end had been shown before it."""
@@ -79,14 +84,17 @@ class Shown:
                 self.asked_after += 1
                 self._asked_after_ids.add(job_id)
 
-    def show(self, jobs: Iterable[tuple[str, JobStatus, int]], now_ms: int) -> None:
-        """An answer shows these jobs: (id, status, when it stops or stopped)."""
+    def show(self, jobs: Iterable[Sight], now_ms: int) -> None:
+        """An answer shows these jobs."""
         statuses = self._status
-        for job_id, status, stopped_ms in jobs:
+        for job_id, status, started_ms, stopped_ms in jobs:
             before = statuses.get(job_id)
             if before is status or job_id in self._ended_ms:
                 continue
             self.transitions += 1
+            if started_ms and status in STARTED and before is not JobStatus.RUNNING:
+                self._starts += 1
+                self._start_lag_ms += now_ms - started_ms
             if status in ENDS:
                 self._lags_ms.append(now_ms - stopped_ms)
                 self._ended_ms[job_id] = now_ms
@@ -100,7 +108,10 @@ class Shown:
         return {"count": len(ages_ms), "mean_age_ms": mean(ages_ms)}
 
     def report(self) -> dict[str, Any]:
-        """The figures as JSON; a lag is from stoppedAt to the first answer that showed the end, `cdf` its percentiles."""
+        """The figures as JSON; a lag is from stoppedAt to the first answer that showed the end, `cdf` its percentiles.
+
+        That of a start is from startedAt to the first answer that showed RUNNING, or an end where none had shown it.
+        """
         lags = sorted(self._lags_ms)
         lag = {
             "count": len(lags),
@@ -111,7 +122,13 @@ class Shown:
             "cdf": [percentile(lags, percent) for percent in range(101)] if lags else [],
         }
         after = {"count": self.asked_after, "distinct": len(self._asked_after_ids)}
-        return {"transitions_shown": self.transitions, "completion_lag_ms": lag, "asked_after_terminal": after}
+        starts = {"count": self._starts, "mean": self._start_lag_ms / self._starts if self._starts else 0.0}
+        return {
+            "transitions_shown": self.transitions,
+            "completion_lag_ms": lag,
+            "start_lag_ms": starts,
+            "asked_after_terminal": after,
+        }
 
 
 class Witness:
@@ -128,7 +145,7 @@ class Witness:
         self.asked = Asked()
         self.shown.restart()
 
-    def describe(self, ids: Sequence[str], asked_ms: int, jobs: Iterable[tuple[str, JobStatus, int]], now_ms: int) -> None:
+    def describe(self, ids: Sequence[str], asked_ms: int, jobs: Iterable[Sight], now_ms: int) -> None:
         """A DescribeJobs call of `asked_ms` is answered now and shows these jobs."""
         self.asked.note(ids)
         self.shown.asked(ids, asked_ms)

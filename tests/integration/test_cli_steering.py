@@ -6,9 +6,13 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 
+from fleetpoll.simulator.config import Operation
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import SUBMIT, Rooms
 from fleetpoll.state.roster import Facts, OrderKind
@@ -115,6 +119,20 @@ def test_simulate_submit_feeds_track(aws: Cli, rooms: Rooms) -> None:
     assert aws("track", "-f", "-", stdin=ids).stdout == "25 new, 0 already tracked.\n"
     assert aws("simulate", "submit", "-n", "5", "--track").stderr == "5 jobs tracked.\n"
     assert rooms.ledger.sizes() == (30, 30)
+
+
+def test_simulate_submit_gives_jobs_a_definition_and_times(aws: Cli, simulator: Simulator) -> None:
+    """With or without run times the definition is the one that was named; jobs that run for 50 ms are soon over."""
+    named = aws("simulate", "submit", "--definition", "mine:3").stdout.split()
+    timed = aws(
+        "simulate", "submit", "-n", "2", "--definition", "mine", "--run", "0.05", "--wait", "0.05:0.5"
+    ).stdout.split()
+    with closing(HTTPConnection(urlsplit(simulator.url).netloc, timeout=10)) as connection:
+        connection.request("POST", Operation.DESCRIBE.path, json.dumps({"jobs": [*named, *timed]}))
+        jobs = json.loads(connection.getresponse().read())["jobs"]
+    assert [job["jobDefinition"].rpartition("/")[2] for job in jobs] == ["mine:3", "mine:1", "mine:1"]
+    wait_until(lambda: all(stopped_ms for _, stopped_ms in simulator.truth(timed).values()), "the short jobs' ends")
+    assert simulator.truth(named)[named[0]][1] == 0
 
 
 def test_simulate_submit_names_a_simulator_that_is_not_there(cli: Cli) -> None:

@@ -20,11 +20,13 @@ import pytest
 
 from fleetpoll.errors import FleetpollError
 from fleetpoll.simulator.config import Operation, SimulatorConfig
+from fleetpoll.simulator.mix import Kind
 from fleetpoll.simulator.process import Simulator
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
 import os
+from fleetpoll.simulator.mix import Kind
 from fleetpoll.simulator.process import Simulator
 simulator = Simulator()
 print(simulator.process.pid, simulator.url, flush=True)
@@ -118,6 +120,20 @@ def test_a_new_job_is_invisible_for_its_window() -> None:
         while not describe(simulator.url, ids):
             assert time.monotonic() < deadline, "the job was never shown"
             pause.wait(0.02)
+
+
+def test_kinds_and_steady_go_through_the_control_client() -> None:
+    """Jobs of a definition that are met amid their lives run already, and are described under that definition."""
+    kinds = [Kind(job_definition="slow", job_queue="night", run_s=3_600, run_sigma=0.5)]
+    with Simulator() as simulator:
+        ids = simulator.populate(50, kinds=kinds, steady=True)
+        jobs = describe(simulator.url, ids)
+        assert {job["jobDefinition"].rpartition("/")[2] for job in jobs} == {"slow:1"}
+        assert {job["jobQueue"].rpartition("/")[2] for job in jobs} == {"night"}
+        assert sum(job["status"] == "RUNNING" for job in jobs) > 40
+        assert simulator.stats()["start_lag_ms"] == {"count": 0, "mean": 0.0}
+        with pytest.raises(FleetpollError, match="run_s is 0: give a median above 0"):
+            simulator.populate(1, kinds=[{"job_definition": "slow", "run_s": 0}])
 
 
 def test_a_large_population_is_made_in_seconds() -> None:

@@ -30,6 +30,7 @@ def stats(**given: Any) -> dict[str, Any]:
     plain = {
         "operations": {"describe": describe | given.pop("describe", {})},
         "completion_lag_ms": {"count": 40, "mean": 1000.0, "p50": 900, "p99": 3000},
+        "start_lag_ms": {"count": 50, "mean": 1500.0},
         "undetected": {"count": 10, "mean_age_ms": 6000.0},
         "asked_after_terminal": {"count": 2},
         "jobs": 1000,
@@ -96,6 +97,17 @@ def test_figures_set_calls_against_the_limit() -> None:
     assert found["use_with_tenants"] == pytest.approx(1.2)
     assert found["calls_per_completion"] == pytest.approx(2.5)
     assert found["cpu_s_per_1000_looks"] == pytest.approx(0.5)
+
+
+def test_starts_have_a_lag_of_their_own() -> None:
+    """How late starts were noticed is told beside the lag of ends, and not at all where there were none."""
+    assert figures(stats(), conditions())["start_lag_mean_s"] == pytest.approx(1.5)
+    assert figures(stats(start_lag_ms={"count": 0, "mean": 0.0}), conditions())["start_lag_mean_s"] is None
+
+
+def test_the_tail_is_set_against_the_bound_as_well() -> None:
+    """The p99 of a perfectly even sweep is twice its bound; here it is six times."""
+    assert figures(stats(), conditions())["lag_p99_over_bound"] == pytest.approx(3.0 / 0.5)
 
 
 def test_ends_that_nobody_noticed_make_the_mean_lag_worse() -> None:

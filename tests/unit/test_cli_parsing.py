@@ -67,6 +67,23 @@ def test_every_error_has_an_exit_code() -> None:
     assert not set(codes.values()) & {exits.OK, exits.SOME_FAILED, exits.UNKNOWN, exits.TIMED_OUT, exits.INTERRUPTED}
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--run", "5", "--life", "3"), "give one of them"),
+        (("--wait", "3"), "Give --run"),
+        (("--run", "x"), "'x' is not MEDIAN:SIGMA"),
+        (("--run", "5:0.2", "--wait", "1:y"), "'1:y' is not MEDIAN:SIGMA"),
+        (("--run", "0"), "run_s is 0: give a median above 0"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused_before_anybody_is_asked(words: tuple[str, ...], sentence: str) -> None:
+    """`simulate submit` says what is wrong with --life, --run and --wait, whether or not there is a simulator."""
+    done = run("simulate", "submit", "--url", "http://127.0.0.1:1", *words)
+    assert done.exit_code == exits.USAGE or isinstance(done.exception, SettingsError)
+    assert sentence in done.output + str(done.exception)
+
+
 def test_ids_come_from_arguments_and_files(tmp_path: Path) -> None:
     """Blank lines and comments are skipped, a node's # is no comment, and an id that is given twice counts once."""
     listed = tmp_path / "ids"

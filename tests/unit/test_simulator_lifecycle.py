@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from statistics import fmean, median
 
 import msgspec
 import pytest
 
 from fleetpoll.jobs import JobStatus
 from fleetpoll.simulator.lifecycle import PHASES, Life, Plan, cut, gather, plan_life, summary
+from fleetpoll.simulator.stages import Stages
 
 LIFE = Life(seed=7, min_ms=60_000, max_ms=600_000, fail_share=0.3, retry_share=0.3, attempts=3)
+STAGED = Life(seed=7, stages=Stages(run_s=60, run_sigma=0.5, wait_s=20, wait_sigma=1.0))
 IDS = [f"job-{number}" for number in range(500)]
 KNOWN = Plan((5000, 10000, 135768, 166839, 553115), succeeds=True, cause=9177)
 TWO_ATTEMPTS = Plan((10, 20, 30, 40, 50, 60, 70, 80))
@@ -35,9 +38,10 @@ def test_lives_are_within_their_bounds_and_phases_in_order() -> None:
         assert all(before <= after for before, after in pairwise((0, *plan.ends_ms)))
 
 
-def test_shares_of_failures_and_retries_are_as_asked() -> None:
+@pytest.mark.parametrize("life", [LIFE, msgspec.structs.replace(LIFE, stages=STAGED.stages)], ids=["whole", "staged"])
+def test_shares_of_failures_and_retries_are_as_asked(life: Life) -> None:
     """About 30 % of the jobs fail after three attempts each; of the others about 30 % were retried."""
-    plans = [plan_life(LIFE, job_id) for job_id in IDS]
+    plans = [plan_life(life, job_id) for job_id in IDS]
     failed = [plan for plan in plans if not plan.succeeds]
     others = [plan for plan in plans if plan.succeeds]
     retried = [plan for plan in others if plan.attempts_ended(len(plan.ends_ms)) > 1]
@@ -102,3 +106,50 @@ def test_an_array_lives_as_long_as_its_children() -> None:
     assert [parent.status(age_ms) for age_ms in (11, 12, 89, 90)] == ["SUBMITTED", "PENDING", "PENDING", "FAILED"]
     assert summary(children, 50) == {JobStatus.SUCCEEDED: 1, JobStatus.RUNNING: 1}
     assert gather(children[:1]).status(50) is JobStatus.SUCCEEDED
+
+
+def stage_lengths_ms(life: Life, phase: int) -> list[int]:
+    """How long one phase lasts in each of many lives."""
+    plans = [plan_life(life, f"job-{number}") for number in range(4_000)]
+    return [plan.ends_ms[phase] - plan.ends_ms[phase - 1] for plan in plans]
+
+
+def test_stages_have_their_own_medians() -> None:
+    """Half of the waits are shorter than 20 s and half of the runs than 60 s, and a life is the sum of its stages."""
+    assert median(stage_lengths_ms(STAGED, 2)) == pytest.approx(20_000, rel=0.05)
+    assert median(stage_lengths_ms(STAGED, 4)) == pytest.approx(60_000, rel=0.03)
+    assert fmean(plan_life(STAGED, job_id).ends_ms[-1] for job_id in IDS) == pytest.approx(STAGED.mean_ms(), rel=0.05)
+
+
+def test_a_wait_foretells_nothing_of_the_run() -> None:
+    """Jobs that waited longer than usual run as long as those that did not."""
+    pairs = sorted(zip(stage_lengths_ms(STAGED, 2), stage_lengths_ms(STAGED, 4), strict=True))
+    early, late = ([run_ms for _, run_ms in half] for half in (pairs[:2_000], pairs[2_000:]))
+    assert median(early) == pytest.approx(median(late), rel=0.05)
+
+
+def test_each_attempt_waits_and_runs_anew() -> None:
+    """A second attempt is no copy of the first, and its own stages are in order."""
+    plan = plan_life(msgspec.structs.replace(STAGED, attempts=2, fail_share=1.0), "a")
+    lengths = [after - before for before, after in pairwise((0, *plan.ends_ms))]
+    assert len(lengths) == 8
+    assert min(lengths) >= 0
+    assert len(set(lengths)) == 8
+
+
+@pytest.mark.parametrize(
+    "life", [LIFE, STAGED, msgspec.structs.replace(STAGED, fail_share=0.2, retry_share=0.3, attempts=3)], ids=repr
+)
+def test_a_life_that_is_met_is_as_likely_as_it_is_long(life: Life) -> None:
+    """Over the lives that are met, the mean of 1/length is 1 over the mean life of new jobs, retries and all."""
+    met = [plan_life(life, f"job-{number}", met=True).ends_ms[-1] for number in range(4_000)]
+    assert 1 / fmean(1 / length_ms for length_ms in met) == pytest.approx(life.mean_ms(), rel=0.03)
+    assert fmean(met) > 1.1 * life.mean_ms()
+
+
+def test_failures_use_up_more_of_the_time_than_of_the_jobs() -> None:
+    """A fifth of the new jobs fail, after three attempts each; among those under way they are three in seven."""
+    life = msgspec.structs.replace(STAGED, fail_share=0.2, attempts=3)
+    new, met = ([plan_life(life, job_id, met=met).succeeds for job_id in IDS] for met in (False, True))
+    assert new.count(False) / len(new) == pytest.approx(0.2, abs=0.05)
+    assert met.count(False) / len(met) == pytest.approx(3 / 7, abs=0.06)

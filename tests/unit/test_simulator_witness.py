@@ -16,7 +16,7 @@ def describe(witness: Witness, at_ms: int, shown: dict[str, tuple[JobStatus, int
     now_ms = START_MS + at_ms
     calls = witness.calls[Operation.DESCRIBE]
     calls.arrive(now_ms)
-    jobs = [(job_id, status, START_MS + stopped_ms) for job_id, (status, stopped_ms) in shown.items()]
+    jobs = [(job_id, status, 0, START_MS + stopped_ms) for job_id, (status, stopped_ms) in shown.items()]
     witness.describe([*shown, *more_ids], now_ms, jobs, now_ms)
     calls.accept(now_ms)
 
@@ -130,7 +130,7 @@ def test_asking_again_for_a_finished_job_is_noticed() -> None:
 def test_a_question_that_was_under_way_is_no_offence() -> None:
     """An id counts as asked again only if the question came after the answer that showed its end."""
     witness = Witness(START_MS)
-    jobs = [("a", SUCCEEDED, START_MS)]
+    jobs = [("a", SUCCEEDED, 0, START_MS)]
     witness.describe(["a"], START_MS + 10, jobs, START_MS + 60)
     witness.describe(["a"], START_MS + 20, jobs, START_MS + 70)
     assert witness.shown.asked_after == 0
@@ -142,6 +142,35 @@ def test_a_retry_is_a_transition() -> None:
     for at_ms, status in enumerate((RUNNING, JobStatus.RUNNABLE, RUNNING, RUNNING)):
         describe(witness, at_ms, {"a": (status, 10**6)})
     assert witness.report(START_MS + 10)["transitions_shown"] == 3
+
+
+def sight(
+    job_id: str, status: JobStatus, started_ms: int | None, stopped_ms: int = 10**6
+) -> tuple[str, JobStatus, int, int]:
+    """A job as an answer shows it; times are relative, and None is no start."""
+    return job_id, status, 0 if started_ms is None else START_MS + started_ms, START_MS + stopped_ms
+
+
+def test_the_lag_of_a_start_is_to_the_first_answer_that_shows_it() -> None:
+    """A start is noticed when RUNNING is shown, or an end that no RUNNING came before; each once."""
+    shown = Witness(START_MS).shown
+    waiting = JobStatus.RUNNABLE
+    shown.show([sight("a", waiting, None), sight("b", waiting, None), sight("c", waiting, None)], START_MS + 100)
+    shown.show([sight("a", RUNNING, 1_000), sight("b", waiting, None)], START_MS + 1_500)
+    shown.show([sight("a", RUNNING, 1_000), sight("b", SUCCEEDED, 1_000, 2_000)], START_MS + 4_000)
+    shown.show([sight("a", SUCCEEDED, 1_000, 4_500), sight("c", FAILED, None, 4_500)], START_MS + 5_000)
+    assert shown.report()["start_lag_ms"] == {"count": 2, "mean": 1_750.0}
+
+
+def test_a_second_start_is_a_start() -> None:
+    """An attempt that comes after another was shown to be over has a lag of its own; one between attempts has none."""
+    shown = Witness(START_MS).shown
+    shown.show([sight("a", RUNNING, 0)], START_MS + 200)
+    shown.show([sight("a", JobStatus.RUNNABLE, None)], START_MS + 1_000)
+    shown.show([sight("a", RUNNING, 2_000)], START_MS + 2_400)
+    assert shown.report()["start_lag_ms"] == {"count": 2, "mean": 300.0}
+    shown.restart()
+    assert shown.report()["start_lag_ms"] == {"count": 0, "mean": 0.0}
 
 
 def test_a_new_window_forgets_figures_but_not_what_was_shown() -> None:
