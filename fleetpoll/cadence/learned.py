@@ -57,8 +57,8 @@ STEP_MIN = -2.0
 OVERDUE_FREE, OVERDUE_GAIN, RHYTHM_MAX = 0.05, 4.0, 2.0
 """An overdue schedule lengthens the rhythm, beyond so much of it, by so many times, and to so many times at most."""
 JITTER = (0.95, 1.05)
-PRICE_START, PRICE_MIN, PRICE_MAX = math.log(1 / 240), -16.0, 4.0
-"""ln p where nobody knows it yet (jobs that stay for two minutes), and its bounds."""
+PRICE_START, PRICE_MIN, PRICE_MAX = -6.5, -16.0, 4.0
+"""ln p where nobody knows it yet, and its bounds. Too low a price only makes the schedule overdue, which then sweeps."""
 
 
 class Knowledge(Protocol):

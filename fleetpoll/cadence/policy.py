@@ -13,7 +13,9 @@ from fleetpoll.jobs import JobStatus
 IDS_PER_CALL = 100
 WAITING = frozenset({JobStatus.UNSEEN, JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE})
 PATIENCE = 0.1
-"""How much of what `freshness` leaves over a sweep a due job may wait for others, so that a call carries more ids."""
+"""How much of the time between a sweep and `freshness` a due job may wait for others, so that a call carries more ids."""
+EAGER_S = 5.0
+"""How much too early a call may be made at most, where calls are scarce."""
 AGE_SHARE = 1 / 20
 """How much more a job that has long been in its status may wait, as a share of how long it has been."""
 DIP_HALF_S = 30.0
@@ -56,8 +58,11 @@ class Allowed:
 
     @property
     def patience_s(self) -> float:
-        """How long a due job may wait for company: as long as it would be fresh, and not while the allowance is scarce."""
-        return PATIENCE * max(0.0, self.freshness_s - self.sweep_s)
+        """How long a due job may wait for company, while calls are not scarce.
+
+        Negative where they are: then no token is left unused because the first job is due only so much later.
+        """
+        return max(-EAGER_S, PATIENCE * (self.freshness_s - self.sweep_s))
 
     def fresh_s(self, status: JobStatus, seen_s: float) -> float:
         """How fresh is fresh enough for a job that has been seen in `status` for `seen_s`."""

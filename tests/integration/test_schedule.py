@@ -147,6 +147,19 @@ def test_a_top_up_takes_the_jobs_whose_delay_is_over_most_nearly(rooms: Rooms) -
     assert len(set(lease.jobs) & set(first.jobs)) == 99
 
 
+def test_where_calls_are_scarce_a_claim_takes_what_is_nearly_due(rooms: Rooms) -> None:
+    """A negative patience lends jobs that much early, but never those of another lease."""
+    (soon,) = make_ids(1)
+    rooms.schedule.track([soon], now_ms=NOW)
+    settle(rooms, lease_of(rooms, NOW), [Look(soon, 3.0)], NOW)
+
+    assert claim(rooms, NOW, patience_s=-2.0) == Nothing(1.0, 1)
+    lease = claim(rooms, NOW + 1_000, patience_s=-2.0)
+    assert isinstance(lease, Lease)
+    assert set(lease.jobs) == {soon}
+    assert claim(rooms, NOW + 60_000, patience_s=-2.0) == Nothing(1.001, 1)
+
+
 def test_a_lease_tells_when_its_jobs_were_looked_at(rooms: Rooms) -> None:
     """The moment of the last look is read off the due time, to a hundredth of the delay; a new job has had none."""
     looked, new = make_ids(2)

@@ -1,10 +1,10 @@
 -- claim: lend up to LIMIT jobs to one worker until the visibility timeout has passed, by re-scoring them to that moment.
 -- A claim that finds due jobs tops up with some that are not yet due, those that have waited for the largest part of their
--- delay: a call costs the same with 1 id or 100. It waits while fewer are due and the oldest is not overdue by PATIENCE yet.
+-- delay: a call costs the same with 1 id or 100. It waits while fewer are due and the oldest is not overdue by PATIENCE yet,
+-- which is negative where calls are scarce: then one that is nearly due will do.
 -- What a score is, its part of a millisecond tells, in 4096ths. Below one half it is a due time that was planned when the
--- last look was 10 · 1.01^part ms away (0 = not known), else the fence of a lease, and of no other in that millisecond: its
--- jobs are never topped up with. A worker that claims holds nothing any more, so what is left of its last lease (its reply
--- was lost, its pass was cut short) is due again first.
+-- last look was 10 · 1.01^part ms away (0 = not known), else the fence of a lease, and of no other in that millisecond.
+-- A worker that claims holds nothing any more: what is left of its last lease (its reply was lost) is due again first.
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] now in ms, '' = server clock     ARGV[3] visibility ms
 -- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] limit                            ARGV[4] patience ms
 -- KEYS[3] totals    hash counter -> number        ARGV[5] worker id, '' = nobody's
@@ -21,16 +21,16 @@ local reply = {string.format('%.0f', now), redis.call('ZCARD', KEYS[1]), ''}
 local last = ARGV[5] ~= '' and redis.call('HGET', KEYS[4], ARGV[5])
 if last then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], last, last)) do
-    redis.call('ZADD', KEYS[1], string.format('%.0f', now - patience), id)
+    redis.call('ZADD', KEYS[1], string.format('%.0f', now - math.max(0, patience)), id)
   end
 end
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. by_now, 'WITHSCORES', 'LIMIT', 0, limit)
 local count = #due / 2
 if count < limit then
-  local first = due[2] or redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
-  local early = first and math.floor(tonumber(first) + 0.5) + patience - now
-  if not first or count == 0 or early > 0 then
+  local first = tonumber(due[2] or redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2])
+  local early = first and math.floor(first + 0.5) - now + (first % 1 < 0.5 and patience or math.max(0, patience))
+  if not first or early > 0 then
     reply[4] = first and math.max(1, early) or -1
     return reply
   end
