@@ -56,6 +56,8 @@ STEP_MIN = -2.0
 """A call's word on the demand is cut to this: a few that look far ahead do not decide."""
 OVERDUE_FREE, OVERDUE_GAIN, RHYTHM_MAX = 0.05, 4.0, 2.0
 """An overdue schedule lengthens the rhythm, beyond so much of it, by so many times, and to so many times at most."""
+LEAD_SHARE = 0.5
+"""And not claimed by more than so much of a rhythm before its look: a pause of the bucket is not the rule."""
 JITTER = (0.95, 1.05)
 PRICE_START, PRICE_MIN, PRICE_MAX = -6.5, -16.0, 4.0
 """ln p where nobody knows it yet, and its bounds. Too low a price only makes the schedule overdue, which then sweeps."""
@@ -90,7 +92,7 @@ class Learned(Cadence):
         rhythm_s = self.rhythm_s(job)
         delay_s = min(max(self._asked_s(job, rhythm_s, rng), LEAST_S), GUARD * rhythm_s)
         self._count(delay_s, rhythm_s)
-        return max(0.0, delay_s * rng.uniform(*JITTER) - self.lead_s)
+        return max(0.0, delay_s * rng.uniform(*JITTER) - min(self.lead_s, LEAD_SHARE * rhythm_s))
 
     def ended(self) -> None:
         """A look that saw an end: there is no delay, and its place in a call is free."""
