@@ -42,9 +42,16 @@ class Known:
         return self.exits
 
 
-def law(known: Known | None = None, allowed: Allowed = SCARCE, price: float = -6.0, **more: float) -> Learned:
+def law(
+    known: Known | None = None,
+    allowed: Allowed = SCARCE,
+    price: float = -6.0,
+    *,
+    lead_s: float = 0.0,
+    overdue_s: float = 0.0,
+) -> Learned:
     """The law for the jobs of one call."""
-    return Learned(allowed, known or Known(), WEIGHTS, price, **more)
+    return Learned(allowed, known or Known(), WEIGHTS, price, lead_s, overdue_s)
 
 
 def running(age_s: float) -> Standing:
