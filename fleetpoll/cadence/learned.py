@@ -123,14 +123,20 @@ class Learned(Cadence):
         blind_s = max(self.allowed.sweep_s, min(exponential_delay(tries_at(job.seen_s), rng), rhythm_s))
         if job.status not in self.weights:
             return blind_s
-        groups = groups_of(job.status, job.queue, job.definition)
-        known = self.knowledge.known(groups)
+        known = self.knowledge.known(groups_of(job.status, job.queue, job.definition))
         sure = known / (known + ENOUGH)
-        lag_s = math.exp(self.price) * rhythm_s**2 / self.weights[job.status]
-        learned_s = max(LEAST_S, wait_s(self.knowledge.hazards(groups), job.age_s, lag_s, GUARD * rhythm_s))
+        learned_s = self._law_s(job.status, job, rhythm_s)
+        if job.status is JobStatus.SUBMITTED:  # it may have left that long ago, and be about to start
+            learned_s = min(learned_s, self._law_s(JobStatus.RUNNABLE, job, rhythm_s))
         if job.status in WAITING:
             learned_s = min(learned_s, self._unseen_s(job, rhythm_s))
-        return float(learned_s**sure * blind_s ** (1 - sure))
+        return math.pow(max(LEAST_S, learned_s), sure) * math.pow(blind_s, 1 - sure)
+
+    def _law_s(self, status: JobStatus, job: Standing, rhythm_s: float) -> float:
+        """When the price is met, if the job is in `status`."""
+        lag_s = math.exp(self.price) * rhythm_s**2 / self.weights[status]
+        hazards = self.knowledge.hazards(groups_of(status, job.queue, job.definition))
+        return wait_s(hazards, job.age_s, lag_s, GUARD * rhythm_s)
 
     def _unseen_s(self, job: Standing, rhythm_s: float) -> float:
         """How long a job that waits may be left alone, so that hardly any starts, runs and ends meanwhile.

@@ -132,6 +132,16 @@ def test_a_job_that_waits_is_looked_at_before_it_could_have_run_unseen() -> None
     assert mean_delay_s(law(known), Standing(RUNNABLE, 5.0, 5.0)) == pytest.approx(tenth_s, rel=0.02)
 
 
+def test_a_submitted_job_may_be_about_to_start() -> None:
+    """One that was last seen SUBMITTED is looked at no later than if it were RUNNABLE already."""
+    known = Known(rates={JobStatus.SUBMITTED: 1e-6, RUNNABLE: 0.1, RUNNING: 1e-6})
+    submitted, runnable = (
+        mean_delay_s(law(known), Standing(status, 9.0, 9.0)) for status in (JobStatus.SUBMITTED, RUNNABLE)
+    )
+
+    assert submitted == pytest.approx(runnable, rel=0.02)
+
+
 def test_a_pending_job_may_be_a_parent_that_ends_next() -> None:
     """The parent of an array is PENDING while its children run: it is looked at about once a sweep."""
     known = Known(rates={PENDING: 1e-6, RUNNING: 1e-6})
