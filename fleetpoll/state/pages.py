@@ -25,6 +25,7 @@ class Lesson:
     price_step: float = 0.0
     notes: dict[Group, Dwell] = field(default_factory=dict)
     read: list[Group] = field(default_factory=list)
+    groups_kept: int = GROUPS_KEPT
 
     def text(self) -> str:
         """As learn.lua takes it."""
@@ -32,7 +33,7 @@ class Lesson:
             "step": self.price_step,
             "price": (PRICE_START, PRICE_MIN, PRICE_MAX),
             "half_ms": HALF_LIFE_S * 1000,
-            "most": GROUPS_KEPT,
+            "most": self.groups_kept,
             "notes": [[str(group), group.exits_kept, *flat(dwell)] for group, dwell in self.notes.items()],
             "read": [str(group) for group in self.read],
         }
@@ -59,8 +60,17 @@ def page_text(dwell: Dwell, since_ms: int) -> str:
     return _encode([since_ms, *(round(count, 3) for count in counts)]).decode()
 
 
+def faded(text: str, now_ms: int) -> Dwell:
+    """The counts of a page, as much as they are believed by `now_ms`."""
+    dwell, since_ms = read_page(text), _numbers(text)[0]
+    dwell.fade(0.5 ** (max(0.0, now_ms - since_ms) / (HALF_LIFE_S * 1000)))
+    return dwell
+
+
 def read_page(text: str) -> Dwell:
-    """The counts of a page."""
+    """The counts of a page. Raises ValueError for what is none."""
     counts = _numbers(text)[1 : 1 + 2 * BUCKETS]
+    if len(counts) % 2:
+        raise ValueError(f"{text[:60]!r} is no page")
     missing = [0.0] * (BUCKETS - len(counts) // 2)
     return Dwell(counts[::2] + missing, counts[1::2] + missing)
