@@ -11,7 +11,7 @@ from rich.text import Text
 from fleetpoll.cli import exits
 from fleetpoll.cli.options import Asked, as_json, pass_asked
 from fleetpoll.cli.reading import read_ids
-from fleetpoll.cli.render import COLOURS, age, coloured, emit, moment, safe, say, span
+from fleetpoll.cli.render import COLOURS, age, coloured, emit, moment, plural, safe, say, span
 from fleetpoll.cli.tables import console, facts
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.jobs import JobStatus
@@ -121,15 +121,15 @@ def foretold(end: Prediction | None) -> list[tuple[str, str]]:
     """A prediction as a name and a value, if there is one."""
     if end is None:
         return []
-    words = [moment(end.p50_ms or 0), ending(end, round(time.time() * 1000)), f"by {end.known:,} that are known"]
-    return [("expected end", ", ".join(word for word in words if word))]
+    words, at = ending(end, round(time.time() * 1000)), moment(end.p50_ms or 0)
+    return [("expected end", f"{at}: {words}, by {plural(end.known, 'job')} before" if at else words)]
 
 
 def ending(end: Prediction, now_ms: int) -> str:
     """When a job ends, in words: 'ends in 4 m (3 m … 7 m)', or as far as that is known."""
     soon, middle, late = (None if at is None else max(0, at - now_ms) / 1000 for at in end[:3])
     if soon is None:
-        return f"later than any of {end.known:,} before"
+        return f"has taken longer than any of {plural(end.known, 'job')} before"
     if middle is None:
         return f"ends in {span(soon)} or more"
     return f"ends in {span(middle)} ({span(soon)} {f'… {span(late)}' if late is not None else 'or more'})"

@@ -95,7 +95,7 @@ def reset(asked: Asked, definitions: tuple[str, ...], *, everything: bool) -> No
 @click.argument("file", default="-", metavar="[FILE]")
 @pass_asked
 def export_(asked: Asked, file: str) -> None:
-    """Write all that is learnt to FILE, or to standard output.
+    """Write what is learnt to FILE or standard output.
 
     One group of jobs a line, as JSON: for another fleet, or as a copy. The price of a look is left out: it comes by itself.
     """
@@ -111,13 +111,13 @@ def export_(asked: Asked, file: str) -> None:
 
 @learn.command(name="import", epilog="\b\nExample:\n  fleetpoll learn import learnt.jsonl")
 @click.argument("file", metavar="FILE")
-@click.option("--replace", is_flag=True, help="Put it in place of what the fleet knows of these groups of jobs.")
+@click.option("--replace", is_flag=True, help="Put it in the place of what the fleet knows of the same groups of jobs.")
 @pass_asked
 def import_(asked: Asked, file: str, *, replace: bool) -> None:
-    """Add to what is known what `export` wrote to FILE, - for standard input.
+    """Take in what `export` wrote to FILE.
 
-    The fleet may be at work: workers read it as they meet such jobs. A line that is none of export's is named by its number,
-    and nothing is taken in then.
+    A FILE of - is standard input. It is added to what the fleet knows of these groups of jobs, or replaces it. Workers that
+    are at work hear of it with their next notes. If a line is none of export's, it is named and nothing at all is taken in.
     """
     pages = read_pages(lines(file))
     with open_fleet(asked.settings()) as fleet:

@@ -33,7 +33,7 @@ class Row(NamedTuple):
     def left_s(self, share: float) -> float | None:
         """After how long such a share of the jobs has left; None if too few did."""
         found = self.stage.left_s(0.0, share) if self.stage and round(self.dwell.known) >= FEW else math.inf
-        return None if math.isinf(found) else found
+        return None if math.isinf(found) else round(found, 3)
 
     def public(self) -> dict[str, Any]:
         """The form that users read: seconds; `ages` holds [from, to, exits, seconds at risk], null where there is no end."""
