@@ -23,6 +23,9 @@ from fleetpoll.jobs import JobStatus, Snapshot, seconds
 
 FEW = 5
 """Of fewer exits nothing is foretold."""
+WORTH = 0.05
+"""How many exits of the level above count in each age bucket, some twenty of which lie before an end: one in all. A cadence
+is more careful, but with more the early ends of other definitions would be foretold of this one."""
 SHARES = (0.1, 0.5, 0.9)
 POINTS = 20
 MIDPOINTS = tuple((point + 0.5) / POINTS for point in range(POINTS))
@@ -78,7 +81,7 @@ def stage_at(levels: Sequence[Dwell], level: int) -> Stage:
     """What is known of a status, as far as the exits of one level go."""
     exits = levels[level].exits
     last = max(bucket for bucket in range(BUCKETS) if exits[bucket])
-    return Stage(hazards(levels), EDGES_S[last + 1], levels[level].known, level)
+    return Stage(hazards(levels, WORTH), EDGES_S[last + 1], levels[level].known, level)
 
 
 def summed(first: Sequence[float], second: Sequence[float]) -> list[float]:

@@ -73,6 +73,13 @@ def test_the_more_is_known_of_a_definition_the_less_counts_what_is_above_it() ->
     assert rates[-1] == pytest.approx(1 / 300, rel=0.2)
 
 
+def test_who_believes_less_of_the_level_above_hears_less_of_it() -> None:
+    """How many exits its word is worth is for who asks to say."""
+    general, own, bucket = exponential(3_000, 30.0), exponential(30, 300.0), bucket_at(25.0)
+    rates = [hazards([general, own], worth)[bucket] for worth in (0.01, 0.1, 1.0)]
+    assert rates == sorted(rates)
+
+
 def test_time_at_risk_without_an_exit_lowers_the_hazard() -> None:
     """Jobs that are still there say something, too."""
     dwell = Dwell()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from random import Random
+from statistics import NormalDist, fmean
 
 import msgspec
 import pytest
@@ -144,6 +145,21 @@ def test_the_same_job_is_always_told_the_same() -> None:
     first = oracle.end_of(job(RUNNABLE, 9.0))
     oracle.end_of(job(RUNNABLE, 70.0))
     assert oracle.end_of(job(RUNNABLE, 9.0)) == first == Oracle(pages, NOW).end_of(job(RUNNABLE, 9.0))
+
+
+@pytest.mark.parametrize(("median_s", "sigma"), [(60.0, 0.5), (200.0, 1.0), (900.0, 0.2)])
+def test_a_handful_of_runs_tells_as_much_as_it_can(median_s: float, sigma: float) -> None:
+    """Of thirty runs in a fleet of other ones, as many end by the quantiles as these say, on average over definitions."""
+    others: Pages = {}
+    learn(others, RUNNING, log_normal(18.0, 0.2), 1_000, "short")
+    learn(others, RUNNING, log_normal(120.0, 1.0), 600, "mixed")
+    truth, rng, ended = NormalDist(), Random(13), list[list[float]]()
+    for _ in range(30):
+        pages = {group: dwell.copy() for group, dwell in others.items()}
+        learn(pages, RUNNING, lambda _: rng.lognormvariate(math.log(median_s), sigma), 30)
+        quantiles = [max(left_s, 1e-3) for left_s in lefts_s(pages, job(RUNNING, 0.0))]
+        ended.append([truth.cdf(math.log(left_s / median_s) / sigma) if left_s < math.inf else 1.0 for left_s in quantiles])
+    assert [fmean(shares) for shares in zip(*ended, strict=True)] == pytest.approx(SHARES, abs=0.08)
 
 
 def test_of_a_few_exits_nothing_is_foretold() -> None:
