@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.cadence.stays import COUNTED
-from fleetpoll.state.connection import translated
+from fleetpoll.state.connection import server_ms, translated
 from fleetpoll.state.pages import GROUPS_KEPT, faded, page_text
 from fleetpoll.state.scripts import chunks
 
@@ -33,7 +33,7 @@ class Knowledge:
 
     def pages(self, groups: Iterable[Group] | None = None, *, now_ms: int | None = None) -> Pages:
         """The pages of these groups, or of all, as much as they are believed by now; what cannot be read is left out."""
-        now_ms = self._now_ms() if now_ms is None else now_ms
+        now_ms = server_ms(self._client) if now_ms is None else now_ms
         texts = self._all() if groups is None else self._some(groups)
         return {group: page for name, text in texts if (group := _group(name)) and (page := _page(text, now_ms))}
 
@@ -47,7 +47,7 @@ class Knowledge:
 
         Only pages that a worker changes at this very moment are put down in a step of their own.
         """
-        now_ms = self._now_ms() if now_ms is None else now_ms
+        now_ms = server_ms(self._client) if now_ms is None else now_ms
         left = list(pages)
         while left:
             args: list[Argument] = [now_ms, self._groups_kept]
@@ -88,10 +88,6 @@ class Knowledge:
         for chunk in chunks(map(str, groups)):
             texts: Any = self._client.hmget(self._keys.dwell, chunk)
             yield from ((name, text or "") for name, text in zip(chunk, texts, strict=True))
-
-    def _now_ms(self) -> int:
-        now: Any = self._client.time()
-        return int(now[0]) * 1000 + int(now[1]) // 1000
 
 
 def _together(known: Dwell, more: Dwell, kept: float) -> Dwell:
