@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.cadence.stays import COUNTED
 from fleetpoll.state.connection import server_ms, translated
-from fleetpoll.state.pages import GROUPS_KEPT, faded, page_text
+from fleetpoll.state.pages import GROUPS_KEPT, page_text, read_page
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Knowledge:
         """The pages of these groups, or of all, as much as they are believed by now; what cannot be read is left out."""
         now_ms = server_ms(self._client) if now_ms is None else now_ms
         texts = self._all() if groups is None else self._some(groups)
-        return {group: page for name, text in texts if (group := _group(name)) and (page := _page(text, now_ms))}
+        return {group: page for name, text in texts if (group := _group(name)) and (page := read_page(text, now_ms))}
 
     def price(self) -> float | None:
         """The price of a look, as ln p (see cadence/learned.py); None if no look has been paid for yet."""
@@ -52,7 +52,7 @@ class Knowledge:
         while left:
             args: list[Argument] = [now_ms, self._groups_kept]
             for group, (name, was) in zip(left, self._some(left), strict=True):
-                known = None if replace else _page(was, now_ms)
+                known = None if replace else read_page(was, now_ms)
                 args += (name, was, page_text(_together(known or Dwell(), pages[group], group.exits_kept), now_ms))
             left = [Group.read(name) for name in self._scripts.run("teach", (self._keys.dwell, self._keys.dwelt), args)]
 
@@ -103,11 +103,3 @@ def _group(name: str) -> Group | None:
     except ValueError:
         return None
     return group if group.status in COUNTED else None
-
-
-def _page(text: str, now_ms: int) -> Dwell | None:
-    """The page of that text; None if it cannot be read, or nothing is on it."""
-    try:
-        return faded(text, now_ms) if text else None
-    except (ValueError, IndexError):
-        return None

@@ -83,7 +83,7 @@ class Raced(Knowledge):
         if self.races:
             self.races -= 1
             read: Any = self._client.hget(self._keys.dwell, str(ALIGN))
-            noted = read_page(read) if read else Dwell()
+            noted = read_page(read or "") or Dwell()
             noted.add(page(1))
             self._client.hset(self._keys.dwell, str(ALIGN), page_text(noted, NOW))
         yield from found

@@ -59,7 +59,9 @@ def notes(rng: Random, stays: int) -> Dwell:
 def stored(rooms: Rooms, group: Group) -> Dwell:
     """The page as it stands in Redis."""
     text: Any = rooms.client.hget(rooms.keys.dwell, str(group))
-    return read_page(text)
+    page = read_page(text)
+    assert page is not None
+    return page
 
 
 def noted_since(rooms: Rooms, group: Group) -> int:
@@ -206,6 +208,16 @@ def test_a_late_settlement_teaches_nothing(rooms: Rooms) -> None:
     lease_of(rooms, NOW + 61_000)
     settle(rooms, late, Lesson(0.5, {ALIGN: notes(Random(10), 20)}), NOW + 62_000)
     assert rooms.client.exists(rooms.keys.dwell, rooms.keys.dwelt, rooms.keys.price) == 0
+
+
+@pytest.mark.parametrize("strange", ["", "no page", "{}", "[]", '["x"]'])
+def test_what_is_no_page_keeps_nobody_from_settling(rooms: Rooms, strange: str) -> None:
+    """It is nothing to whoever asks for it, and a new page takes its place."""
+    rooms.client.hset(rooms.keys.dwell, str(ALIGN), strange)
+    assert teach(rooms, Lesson(read=[ALIGN])).pages == {}
+    more = notes(Random(11), 5)
+    assert teach(rooms, Lesson(notes={ALIGN: more})).pages[ALIGN].known == more.known
+    assert noted_since(rooms, ALIGN) == NOW
 
 
 def test_notes_of_every_age_are_kept(rooms: Rooms) -> None:

@@ -8,9 +8,9 @@
 --                                                     "read": [group, …]}
 -- Returns nothing: the verb calls learn(now, reply), which adds the price and the pages of notes and of read to the reply
 local function note(words, now, half_ms)
-  local page = cjson.decode(redis.call('HGET', KEYS[8], words[1]) or '[0]')
+  local good, page = pcall(cjson.decode, redis.call('HGET', KEYS[8], words[1]) or '')
   local size, exits = 2 * (words[#words - 2] or -1) + 3, 0
-  if #page == 1 then page[1] = now end
+  if not good or type(page) ~= 'table' or type(page[1]) ~= 'number' or #page == 1 then page = {now} end
   for at = #page + 1, size do page[at] = 0 end
   for i = 3, #words, 3 do
     local at = 2 * words[i] + 2
