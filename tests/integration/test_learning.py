@@ -119,6 +119,17 @@ def test_what_is_old_counts_half_after_the_half_life(rooms: Rooms) -> None:
     assert noted_since(rooms, ALIGN) == NOW + HALF_LIFE_MS
 
 
+def test_what_is_new_is_not_taken_for_old(rooms: Rooms) -> None:
+    """A note on a page that nobody has touched for long counts in full; only what was there has faded."""
+    more, new = notes(Random(12), 100), notes(Random(13), 40)
+    teach(rooms, Lesson(notes={ALIGN: more}))
+    page = teach(rooms, Lesson(notes={ALIGN: new}), NOW + 2 * HALF_LIFE_MS).pages[ALIGN]
+
+    more.fade(0.25)
+    more.add(new)
+    assert_alike(page, more, 0.1)
+
+
 def test_a_page_fades_in_steps(rooms: Rooms) -> None:
     """Of what is a few hours old nothing is taken yet, but its time goes on counting."""
     more = notes(Random(5), 100)
