@@ -107,15 +107,15 @@ class Dwell:
             self.fade(kept / self.known)
 
 
-def hazards(levels: Sequence[Dwell]) -> tuple[float, ...]:
+def hazards(levels: Sequence[Dwell], worth: float = WORTH) -> tuple[float, ...]:
     """The chance of an exit, a second, in each bucket, from the counts of the most general level to the nearest.
 
-    Each level is drawn to the one above by `WORTH` exits a bucket, the mean of the posterior in a gamma-Poisson model. The
+    Each level is drawn to the one above by `worth` exits a bucket, the mean of the posterior in a gamma-Poisson model. The
     first is drawn to its own mean over all ages: where nothing is known, no age is told from another.
     """
     top = levels[0]
     found = [(top.known + BLIND_EXITS) / (sum(top.at_risk_s) + BLIND_S)] * BUCKETS
     for level in levels:
         counts = zip(level.exits, level.at_risk_s, found, strict=True)
-        found = [(exits + WORTH) / (at_risk_s + WORTH / above) for exits, at_risk_s, above in counts]
+        found = [(exits + worth) / (at_risk_s + worth / above) for exits, at_risk_s, above in counts]
     return tuple(found)

@@ -67,6 +67,8 @@ class Notebook:
 
     def note(self, groups: Groups, from_s: float, to_s: float, *, left: bool) -> None:
         """A job of these groups was in their status from one age to another, and left it then, or did not."""
+        if from_s >= to_s and not left:  # it has just come, or clocks differ: nothing to tell
+            return
         for group in groups:
             self._page(group).notes.note(from_s, to_s, left=left)
             if left and group.status is JobStatus.RUNNING:
@@ -95,6 +97,8 @@ class Notebook:
             notes[group], page.notes = page.notes, Dwell()
             page.read.learn(notes[group], group.exits_kept)
         read = [group for group in islice(self._unread, PAGES_READ) if group not in notes]
+        for group in read:  # what is asked for in vain does not stand before others
+            self._unread[group] = self._unread.pop(group)
         return Homework(notes, read)
 
     def absorb(self, pages: Mapping[Group, Dwell]) -> None:

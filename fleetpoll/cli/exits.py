@@ -18,7 +18,8 @@ from fleetpoll.errors import (
 OK = 0
 SOME_FAILED = 1  # wait: jobs failed; doctor: a check failed; terminate, cancel: AWS refused some
 USAGE = 2  # an option, an id, a setting or a file of the user's is wrong
-UNKNOWN = 3  # wait: jobs are lost, rejected or untracked; show: the job is not tracked; worker: no poller can boot
+UNKNOWN = 3  # wait: jobs are lost, rejected or untracked; show: the job is not tracked;
+# learn show: nothing is learnt of it; worker: no poller can boot
 REFUSED = 65  # EX_DATAERR: AWS refused the content of a call
 UNAVAILABLE = 69  # EX_UNAVAILABLE: Redis, the embedded server, AWS or the simulator does not answer
 SOFTWARE = 70  # EX_SOFTWARE: Redis refused a command, or anything else that should not be

@@ -26,9 +26,14 @@ class Ids:
     bad: list[str] = field(default_factory=list)
 
     def complaint(self) -> str:
-        """The bad ids as text: the first ten by name and place, the others by number."""
-        more = len(self.bad) - NAMED_MAX
-        return "\n".join([f"  {bad}" for bad in self.bad[:NAMED_MAX]] + ([f"  and {more:,} more"] if more > 0 else []))
+        """The bad ids as text."""
+        return complaint(self.bad)
+
+
+def complaint(bad: Sequence[str]) -> str:
+    """What is bad, a line each: the first ten by name and place, the others by number."""
+    more = len(bad) - NAMED_MAX
+    return "\n".join([f"  {one}" for one in bad[:NAMED_MAX]] + ([f"  and {more:,} more"] if more > 0 else []))
 
 
 def read_ids(arguments: Sequence[str], files: Sequence[str], *, skip_bad: bool = False) -> Ids:
@@ -58,15 +63,17 @@ def _words(arguments: Iterable[str], files: Iterable[str]) -> Iterator[tuple[str
     for number, word in enumerate(arguments, 1):
         yield f"argument {number}", word
     for name in files:
-        shown = "standard input" if name == "-" else safe(name)
-        for number, line in enumerate(_lines(name), 1):
+        for place, line in lines(name):
             if word := COMMENT.sub("", line).strip():
-                yield f"{shown}, line {number}", word
+                yield place, word
 
 
-def _lines(name: str) -> Iterator[str]:
+def lines(name: str) -> Iterator[tuple[str, str]]:
+    """The lines of a file, `-` for standard input, each with its place in words. Raises SettingsError."""
+    shown = "standard input" if name == "-" else safe(name)
     try:
-        with click.open_file(name, encoding="utf-8-sig", errors="replace") as lines:
-            yield from lines
+        with click.open_file(name, encoding="utf-8-sig", errors="replace") as opened:
+            for number, line in enumerate(opened, 1):
+                yield f"{shown}, line {number}", line
     except OSError as error:
         raise SettingsError(f"{safe(name)} cannot be read: {error.strerror}.") from None

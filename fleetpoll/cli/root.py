@@ -30,6 +30,7 @@ COMMANDS = (
     Later("cancel", "ending:cancel", "Cancel jobs that have not started, through the fleet's bucket."),
     Later("budget", "budget:budget", "Show or change the fleet's allowance of API calls."),
     Later("plan", "plan:plan", "Forecast calls and lags for a number of jobs, and the rate that a lag needs."),
+    Later("learn", "learn:learn", "See what is learnt of how long jobs take, forget it, or carry it elsewhere."),
     Later("fleet", "orders:fleet", "See the workers and give them orders."),
     Later("simulate", "simulate:simulate", "Pretend to be AWS Batch, for trials without AWS."),
     Later("demo", "demo:demo", "Show the whole thing at work on this machine, in under two minutes."),

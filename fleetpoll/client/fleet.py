@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from fleetpoll.cadence.dwell import Dwell, Group, groups_of
+from fleetpoll.cadence.prediction import Oracle, Prediction
+from fleetpoll.cadence.stays import COUNTED
 from fleetpoll.client.following import follow
 from fleetpoll.client.status import FleetStatus, alive, status_of
 from fleetpoll.client.waiting import Goal, Waited, Waiter
@@ -119,6 +122,38 @@ class Fleet:
     def server(self) -> ServerFacts:
         """What kind of server the fleet's state is on, and how far away it is."""
         return probe(self._rooms.client)
+
+    def learnt(self, groups: Iterable[Group] | None = None) -> dict[Group, Dwell]:
+        """What workers have learnt of how long jobs stay in a status, of all groups of jobs or of these."""
+        return self._rooms.knowledge.pages(groups)
+
+    def price(self) -> float | None:
+        """The fleet's price of a look, as ln p (see cadence/learned.py); None if no look has been paid for yet."""
+        return self._rooms.knowledge.price()
+
+    def oracle(self) -> Oracle:
+        """Foretells when jobs will end, by what is learnt by now."""
+        return Oracle(self.learnt(), self._rooms.roster.now_ms())
+
+    def expected_end(self, job: Snapshot) -> Prediction | None:
+        """When a live job will have ended; None if too little is known of such jobs. For many jobs take `oracle`."""
+        groups = [group for status in COUNTED for group in groups_of(status, job.job_queue, job.job_definition)]
+        return Oracle(self.learnt(groups), self._rooms.roster.now_ms()).end_of(job)
+
+    def forget(self, definitions: Iterable[str]) -> int:
+        """Forget what was learnt of these definitions, whatever their revision. Returns of how many groups that was.
+
+        Workers forget it with their next note on it. What jobs in a queue and all jobs have in common is still known.
+        """
+        return self._rooms.knowledge.forget(groups_of(s, "", name)[-1] for name in definitions for s in COUNTED)
+
+    def forget_all(self) -> int:
+        """Forget everything that was learnt, and the price of a look. Returns of how many groups that was."""
+        return self._rooms.knowledge.forget_all()
+
+    def teach(self, pages: Mapping[Group, Dwell], *, replace: bool = False) -> None:
+        """Let the fleet know what others have learnt, beside what it knows itself, or in place of it."""
+        self._rooms.knowledge.put(pages, replace=replace)
 
     def order(self, kind: OrderKind | None) -> None:
         """Tell all workers to drain or to stop; None takes the order back."""

@@ -48,6 +48,13 @@ class Connection(redis.Redis):
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
 
 
+def server_ms(client: Connection) -> int:
+    """Redis TIME in ms."""
+    now: Any = client.time()
+    whole, micro = now
+    return int(whole) * 1000 + int(micro) // 1000
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn redis-py's errors into ours, each with what to do next. NOSCRIPT passes: redis-py answers it by itself."""

@@ -25,6 +25,7 @@ class Lesson:
     price_step: float = 0.0
     notes: dict[Group, Dwell] = field(default_factory=dict)
     read: list[Group] = field(default_factory=list)
+    groups_kept: int = GROUPS_KEPT
 
     def text(self) -> str:
         """As learn.lua takes it."""
@@ -32,7 +33,7 @@ class Lesson:
             "step": self.price_step,
             "price": (PRICE_START, PRICE_MIN, PRICE_MAX),
             "half_ms": HALF_LIFE_S * 1000,
-            "most": GROUPS_KEPT,
+            "most": self.groups_kept,
             "notes": [[str(group), group.exits_kept, *flat(dwell)] for group, dwell in self.notes.items()],
             "read": [str(group) for group in self.read],
         }
@@ -41,7 +42,7 @@ class Lesson:
     def answered(self, pages: Sequence[str]) -> dict[Group, Dwell]:
         """The pages that learn.lua replied with, those of groups that nobody knows left out."""
         groups = (*self.notes, *self.read)
-        return {group: read_page(text) for group, text in zip(groups, pages, strict=False) if text}
+        return {group: page for group, text in zip(groups, pages, strict=False) if (page := read_page(text))}
 
 
 def flat(dwell: Dwell) -> Iterator[float]:
@@ -59,8 +60,16 @@ def page_text(dwell: Dwell, since_ms: int) -> str:
     return _encode([since_ms, *(round(count, 3) for count in counts)]).decode()
 
 
-def read_page(text: str) -> Dwell:
-    """The counts of a page."""
-    counts = _numbers(text)[1 : 1 + 2 * BUCKETS]
+def read_page(text: str, now_ms: int | None = None) -> Dwell | None:
+    """The counts of a page, if `now_ms` is given as much as they are believed by then; None for what is no page of ours."""
+    try:
+        since_ms, *counts = _numbers(text)
+    except ValueError:
+        return None
+    if len(counts) % 2 or len(counts) > 2 * BUCKETS:
+        return None
     missing = [0.0] * (BUCKETS - len(counts) // 2)
-    return Dwell(counts[::2] + missing, counts[1::2] + missing)
+    dwell = Dwell(counts[::2] + missing, counts[1::2] + missing)
+    if now_ms is not None:
+        dwell.fade(0.5 ** (max(0.0, now_ms - since_ms) / (HALF_LIFE_S * 1000)))
+    return dwell

@@ -12,6 +12,7 @@ from fleetpoll.state.connection import Connection, connect
 from fleetpoll.state.doorbell import Doorbell
 from fleetpoll.state.events import Events
 from fleetpoll.state.keys import Keys
+from fleetpoll.state.knowledge import Knowledge
 from fleetpoll.state.ledger import Ledger
 from fleetpoll.state.roster import Roster
 from fleetpoll.state.schedule import Schedule
@@ -38,6 +39,7 @@ class Rooms:
     schedule: Schedule
     ledger: Ledger
     events: Events
+    knowledge: Knowledge
     roster: Roster
     doorbell: Doorbell
     buckets: dict[str, FleetBucket]
@@ -71,6 +73,7 @@ def open_rooms(url: str, settings: Settings, mono: Mono = system_mono, *, worker
         schedule=Schedule(scripts, keys, mono),
         ledger=Ledger(client, keys),
         events=Events(client, keys),
+        knowledge=Knowledge(client, scripts, keys),
         roster=Roster(client, scripts, keys),
         doorbell=Doorbell(client, keys, mono),
         buckets=buckets,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from fleetpoll.state.connection import server_ms
+
 if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
     from fleetpoll.state.keys import Keys
@@ -111,9 +113,7 @@ class Roster:
 
     def now_ms(self) -> int:
         """Redis TIME in ms."""
-        now: Any = self._client.time()
-        whole, micro = now
-        return int(whole) * 1000 + int(micro) // 1000
+        return server_ms(self._client)
 
 
 def parse_order(text: str) -> Order | None:

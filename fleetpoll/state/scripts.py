@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
     from fleetpoll.state.connection import Connection
 
-VERBS = ("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "steer", "sweep", "track", "untrack")
+VERBS = (
+    *("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "steer", "sweep", "teach", "track", "untrack"),
+)
 LAW, LEARN = "law", "learn"
 HEADS = {"penalize": LAW, "refund": LAW, "reserve": LAW, "steer": LAW, "settle": LEARN}
 """What some verbs begin with: what a bucket is, and at which rate it refills; how dwell times are learnt."""
-REPEATABLE = frozenset({"penalize", "release", "settle", "steer", "sweep", "track", "untrack"})
+REPEATABLE = frozenset({"penalize", "release", "settle", "steer", "sweep", "teach", "track", "untrack"})
 """Verbs that are idempotent or fenced: a lost reply is answered by asking again. A token would be taken twice;
 a claim is made anew by whoever is ready for it, and gives back what was lost. A throttle that is told twice counts twice
 as long as it cuts nothing, and after a cut it is an older event.

@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from click.testing import Result as Done
 
 from fleetpoll import errors
+from fleetpoll.cadence.prediction import Prediction
 from fleetpoll.cli import exits
+from fleetpoll.cli.jobs import ending
 from fleetpoll.cli.reading import read_ids
 from fleetpoll.cli.render import safe, span
 from fleetpoll.cli.root import COMMANDS, root
@@ -169,6 +171,21 @@ def test_durations_are_short() -> None:
         "2 h",
         "5 d",
     ]
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (Prediction(70_000, 280_000, 430_000, 9), "ends in 4 m (60 s … 7 m)"),
+        (Prediction(70_000, 280_000, None, 9), "ends in 4 m (60 s or more)"),
+        (Prediction(70_000, None, None, 9), "ends in 60 s or more"),
+        (Prediction(None, None, None, 9), "has taken longer than any of 9 jobs before"),
+        (Prediction(9_990, 9_995, 10_500, 9), "ends in 0.0 s (0.0 s … 0.5 s)"),
+    ],
+)
+def test_an_expected_end_in_words(end: Prediction, words: str) -> None:
+    """As far as it is known, and never in the past: ten seconds after the epoch here."""
+    assert ending(end, 10_000) == words
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,26 @@
 -- KEYS[9] dwelt     zset group -> ms of last note     "notes": [[group, KEEP, bucket, exits, seconds at risk, …], …],
 --                                                     "read": [group, …]}
 -- Returns nothing: the verb calls learn(now, reply), which adds the price and the pages of notes and of read to the reply
+local function fade(page, keep)
+  for at = 2, #page do page[at] = math.floor(page[at] * keep * 1e3 + 0.5) / 1e3 end
+end
+
 local function note(words, now, half_ms)
-  local page = cjson.decode(redis.call('HGET', KEYS[8], words[1]) or '[0]')
-  local size, exits = 2 * words[#words - 2] + 3, 0
-  if #page == 1 then page[1] = now end
-  for at = #page + 1, size do page[at] = 0 end
+  local good, page = pcall(cjson.decode, redis.call('HGET', KEYS[8], words[1]) or '')
+  if not good or type(page) ~= 'table' or type(page[1]) ~= 'number' then page = {now} end
+  local aged, exits = 0.5 ^ (math.max(0, now - page[1]) / half_ms), 0
+  if aged < 0.98 then
+    page[1] = now
+    fade(page, aged)
+  end
+  for at = #page + 1, 2 * (words[#words - 2] or -1) + 3 do page[at] = 0 end
   for i = 3, #words, 3 do
     local at = 2 * words[i] + 2
     page[at] = math.floor((page[at] + words[i + 1]) * 1e3 + 0.5) / 1e3
     page[at + 1] = math.floor((page[at + 1] + words[i + 2]) * 1e2 + 0.5) / 1e2
   end
   for at = 2, #page, 2 do exits = exits + page[at] end
-  local keep = math.min(words[2] / math.max(exits, 1e-9), 0.5 ^ (math.max(0, now - page[1]) / half_ms))
-  if keep < 0.98 then
-    page[1] = now
-    for at = 2, #page do page[at] = math.floor(page[at] * keep * 1e3 + 0.5) / 1e3 end
-  end
+  if exits * 0.98 > words[2] then fade(page, words[2] / exits) end
   page = cjson.encode(page)
   redis.call('HSET', KEYS[8], words[1], page)
   redis.call('ZADD', KEYS[9], string.format('%.0f', now), words[1])
