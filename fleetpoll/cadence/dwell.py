@@ -22,7 +22,7 @@ EXITS_KEPT = {ALL: 3_000.0, QUEUE: 3_000.0, DEFINITION: 300.0}
 HALF_LIFE_S = 14 * 86_400.0
 """What has not been seen again for so long is believed half as much."""
 STEP = 0.98
-WORTH = 1.0
+WORTH = 0.5
 """How many exits the word of the level above is worth, in each bucket."""
 BLIND_EXITS, BLIND_S = 1.0, 120.0
 """What is believed before anything was seen: one exit in two minutes."""

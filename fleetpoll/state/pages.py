@@ -40,9 +40,9 @@ class Lesson:
         return _encode(words).decode()
 
     def answered(self, pages: Sequence[str]) -> dict[Group, Dwell]:
-        """The pages that learn.lua replied with, those of groups that nobody knows left out."""
+        """The pages that learn.lua replied with, empty for groups that nobody knows; none if it had nothing to do."""
         groups = (*self.notes, *self.read)
-        return {group: page for group, text in zip(groups, pages, strict=False) if (page := read_page(text))}
+        return {group: read_page(text) or Dwell() for group, text in zip(groups, pages, strict=False)}
 
 
 def flat(dwell: Dwell) -> Iterator[float]:

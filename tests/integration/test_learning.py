@@ -161,14 +161,15 @@ def test_groups_that_were_noted_least_recently_are_forgotten(rooms: Rooms) -> No
 
 
 def test_pages_are_read_with_a_settlement(rooms: Rooms) -> None:
-    """Those that are asked for, beside those that were noted on; of a group that nobody knows there is none."""
+    """Those that are asked for, beside those that were noted on; that of a group that nobody knows is empty."""
     more = notes(Random(8), 5)
     teach(rooms, Lesson(notes={ALIGN: more}))
     teach(rooms, Lesson(notes={TRAIN: more}), NOW + 1)
 
     pages = teach(rooms, Lesson(notes={ALIGN: more}, read=[SORT, TRAIN]), NOW + 2).pages
 
-    assert set(pages) == {ALIGN, TRAIN}
+    assert set(pages) == {ALIGN, SORT, TRAIN}
+    assert pages[SORT] == Dwell()
     assert pages[TRAIN].known == more.known
     assert pages[ALIGN].known == 2 * more.known
 
@@ -176,7 +177,7 @@ def test_pages_are_read_with_a_settlement(rooms: Rooms) -> None:
 def test_a_lesson_without_notes_stores_nothing_but_the_price(rooms: Rooms) -> None:
     """To ask for pages makes none."""
     settled = teach(rooms, Lesson(0.1, read=[ALIGN]))
-    assert settled.pages == {}
+    assert settled.pages == {ALIGN: Dwell()}
     assert rooms.client.exists(rooms.keys.dwell, rooms.keys.dwelt) == 0
     assert rooms.client.exists(rooms.keys.price) == 1
 
@@ -225,7 +226,7 @@ def test_a_late_settlement_teaches_nothing(rooms: Rooms) -> None:
 def test_what_is_no_page_keeps_nobody_from_settling(rooms: Rooms, strange: str) -> None:
     """It is nothing to whoever asks for it, and a new page takes its place."""
     rooms.client.hset(rooms.keys.dwell, str(ALIGN), strange)
-    assert teach(rooms, Lesson(read=[ALIGN])).pages == {}
+    assert teach(rooms, Lesson(read=[ALIGN])).pages == {ALIGN: Dwell()}
     more = notes(Random(11), 5)
     assert teach(rooms, Lesson(notes={ALIGN: more})).pages[ALIGN].known == more.known
     assert noted_since(rooms, ALIGN) == NOW

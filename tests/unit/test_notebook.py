@@ -113,8 +113,8 @@ def test_a_page_that_notes_go_to_comes_back_by_itself() -> None:
     assert not set(homework.notes) & set(homework.read)
 
 
-def test_groups_that_nobody_knows_do_not_stand_before_others() -> None:
-    """What was asked for in vain is asked for again after all others, a few at a time."""
+def test_groups_that_nobody_answered_for_do_not_stand_before_others() -> None:
+    """What was asked for without an answer is asked for again after all others, a few at a time."""
     notebook = Notebook()
     for number in range(2 * PAGES_READ):
         notebook.hazards(groups_of(RUNNING, "q", f"new{number}"))
