@@ -13,6 +13,15 @@ HERE = Path(__file__).parent
 RESULTS, PLOTS = HERE / "results", HERE / "plots"
 READMES = (HERE / "README.md", HERE.parent / "README.md")
 
+LEARNED_CASES = ("regular mix", "one unpredictable definition")
+LEARNED_COLUMNS = (
+    "throttled_share",
+    "use_of_limit",
+    "lag_mean_s",
+    "lag_over_bound",
+    "lag_p99_over_bound",
+    "start_lag_mean_s",
+)
 HEADLINE_COLUMNS = ("throttled_share", "use_of_limit", "lag_mean_s", "lag_over_bound", "lag_p99_s", "undetected")
 
 
@@ -51,6 +60,8 @@ def blocks(folder: Path) -> dict[str, str]:
     }
     case = f"{HEADLINE_LIVE:,} jobs"
     headline = [m for m in measured["known"] if m["case"] == case and m["contender"] in HEADLINE]
+    told = [m for m in measured["learned"] if m["case"] in LEARNED_CASES]
+    rendered["learned-headline"] = tables.table(told, LEARNED_COLUMNS) if told else tables.unmeasured("learned")
     rendered["headline"] = tables.table(headline, HEADLINE_COLUMNS) if headline else tables.unmeasured("known")
     return rendered | {path.stem: of_the_model(path) for path in sorted(folder.glob("model-*.json"))}
 

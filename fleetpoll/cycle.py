@@ -19,7 +19,7 @@ from fleetpoll.cadence.dwell import groups_of
 from fleetpoll.cadence.policy import Cadence, Standing
 from fleetpoll.cadence.stays import since_ms, stays
 from fleetpoll.clock import Mono
-from fleetpoll.diff import Moved, Outcome, Patience, compare
+from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
 from fleetpoll.jobs import Description, JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
@@ -151,7 +151,9 @@ class Cycle:
         return looks, Lesson(cadence.price_step, *choice.notebook.homework()) if choice.learns else None
 
     def _note(self, outcome: Outcome, looked_ms: int, now_ms: int) -> None:
-        """Write down how long a job has stayed in its status."""
+        """Write down how long a job has stayed in its status, if the answer says anything of it."""
+        if isinstance(outcome, Missing):
+            return
         record = outcome.record or outcome.known
         for stay in stays(outcome.known, record, looked_ms, now_ms):
             groups = groups_of(stay.status, record.job_queue, record.job_definition)

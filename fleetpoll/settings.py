@@ -60,10 +60,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     list_rate: Positive = 2.0
     token_wait: Positive = 20.0  # the longest that a worker books ahead for a token
 
-    cadence: Literal["learned", "elastic", "even"] = "learned"  # what decides when a job is looked at again; see cadence.py
+    cadence: Literal["learned", "elastic", "even"] = "learned"  # what decides when a job is looked at again
     freshness: Positive = 5.0  # fresh enough: the fleet does not spend calls to know sooner than this
     freshness_by_status: dict[str, Positive] = msgspec.field(  # the same for jobs that have long been in a status
-        default_factory=lambda: {"PENDING": 30.0, "RUNNABLE": 30.0}  # none: freshness; see cadence.py
+        default_factory=lambda: {"PENDING": 30.0, "RUNNABLE": 30.0}  # none: freshness; see cadence/policy.py
     )
     weights: dict[str, Positive] = msgspec.field(default_factory=dict)  # what it is worth to know that a status was left
     visibility: Positive = 60.0  # a claim that is not settled within this is void, its jobs are due again
