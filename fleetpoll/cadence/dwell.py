@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from fleetpoll.cadence.ages import BUCKETS, bucket_at, shares
@@ -57,6 +58,7 @@ Groups = tuple[Group, Group, Group]
 """The groups that a job belongs to, from the most general to the nearest."""
 
 
+@lru_cache(maxsize=10_000)  # asked several times for each look
 def groups_of(status: JobStatus, queue: str, definition: str) -> Groups:
     """The groups of a job. A new revision of a definition is the same work until it shows otherwise."""
     name, _, revision = definition.rpartition(":")
@@ -108,14 +110,22 @@ class Dwell:
 
 
 def hazards(levels: Sequence[Dwell], worth: float = WORTH) -> tuple[float, ...]:
-    """The chance of an exit, a second, in each bucket, from the counts of the most general level to the nearest.
-
-    Each level is drawn to the one above by `worth` exits a bucket, the mean of the posterior in a gamma-Poisson model. The
-    first is drawn to its own mean over all ages: where nothing is known, no age is told from another.
-    """
-    top = levels[0]
-    found = [(top.known + BLIND_EXITS) / (sum(top.at_risk_s) + BLIND_S)] * BUCKETS
+    """The chance of an exit, a second, in each bucket, from the counts of the most general level to the nearest."""
+    found = ageless(levels[0])
     for level in levels:
-        counts = zip(level.exits, level.at_risk_s, found, strict=True)
-        found = [(exits + worth) / (at_risk_s + worth / above) for exits, at_risk_s, above in counts]
-    return tuple(found)
+        found = drawn(level, found, worth)
+    return found
+
+
+def ageless(dwell: Dwell) -> tuple[float, ...]:
+    """The same hazard at every age: where nothing else is known, no age is told from another."""
+    return ((dwell.known + BLIND_EXITS) / (sum(dwell.at_risk_s) + BLIND_S),) * BUCKETS
+
+
+def drawn(dwell: Dwell, above: Sequence[float], worth: float = WORTH) -> tuple[float, ...]:
+    """What the counts of one level say, drawn to the hazards of the level above by `worth` exits a bucket.
+
+    It is the mean of the posterior in a gamma-Poisson model.
+    """
+    counts = zip(dwell.exits, dwell.at_risk_s, above, strict=True)
+    return tuple([(exits + worth) / (at_risk_s + worth / hazard) for exits, at_risk_s, hazard in counts])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from fleetpoll.cadence.dwell import DEFINITION, Dwell, Group, Groups, hazards
+from fleetpoll.cadence.dwell import DEFINITION, Dwell, Group, Groups, ageless, drawn
 from fleetpoll.jobs import JobStatus
 
 PAGES_READ = 20
@@ -58,7 +58,7 @@ class Notebook:
     def __init__(self) -> None:
         self.now_s = 0.0
         self._pages: dict[Group, Page] = {}
-        self._hazards: dict[Groups, Hazard] = {}
+        self._hazards: dict[tuple[Group, ...], Hazard] = {}  # of groups from the most general on, as many levels as wanted
         self._unread: dict[Group, None] = {}
         self._turn = False
         # Groups with notes, those that wait for longest first. They take turns: the ends of runs decide most.
@@ -123,9 +123,12 @@ class Notebook:
                 place.pop(old, None)
         self._hazards.clear()
 
-    def _hazard(self, groups: Groups) -> Hazard:
+    def _hazard(self, groups: tuple[Group, ...]) -> Hazard:
         found = self._hazards.get(groups)
         if found is None or self.now_s - found.at_s > STALE_S:
-            levels = [self._page(group).believed(group.exits_kept) for group in groups]
-            found = self._hazards[groups] = Hazard(self.now_s, hazards(levels), levels[0].known)
+            *above, group = groups
+            general = self._hazard(tuple(above)) if above else None
+            dwell = self._page(group).believed(group.exits_kept)
+            hazards = drawn(dwell, general.by_bucket if general else ageless(dwell))
+            found = self._hazards[groups] = Hazard(self.now_s, hazards, general.known if general else dwell.known)
         return found
