@@ -2,7 +2,8 @@
 
 AWS tells when a job was created, started and stopped; what lies between (RUNNABLE, STARTING) we know only from looking. So
 the time before the start is counted from createdAt, an exit towards RUNNING is dated to startedAt, and a run from startedAt
-to stoppedAt, whether or not anybody saw it running.
+to stoppedAt, whether or not anybody saw it running. Who was SUBMITTED or PENDING and has started has been RUNNABLE, seen or
+not, and left it at startedAt.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from fleetpoll.jobs import JobStatus, Snapshot
 
 SINCE_CREATED = frozenset({JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE})
+BEFORE_RUNNABLE = frozenset({JobStatus.SUBMITTED, JobStatus.PENDING})
 COUNTED = frozenset({*SINCE_CREATED, JobStatus.STARTING, JobStatus.RUNNING})
 GIVEN_UP = frozenset({JobStatus.LOST, JobStatus.REJECTED})
 
@@ -39,11 +41,23 @@ def stays(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Ite
     """The stays that were observed between the last look (0: not known when) and this one, which found `record`."""
     moved = (record.status, record.attempt) != (known.status, known.attempt)
     if known.status in COUNTED and record.status not in GIVEN_UP:
-        to_ms = left_ms(known, record, now_ms) if moved else now_ms
-        if moved or looked_ms:
-            yield _stay(known.status, since_ms(known), looked_ms or to_ms, to_ms, left=moved)
+        if moved:
+            yield from _left(known, record, looked_ms, now_ms)
+        elif looked_ms:
+            yield _stay(known.status, since_ms(known), looked_ms, now_ms, left=False)
     if moved and record.started_ms and (known.status is not JobStatus.RUNNING or known.started_ms != record.started_ms):
         yield from _run(record, now_ms)
+
+
+def _left(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Iterator[Stay]:
+    """A status that was left; and if that was one before RUNNABLE and the job has started since, RUNNABLE as well."""
+    since, to_ms = since_ms(known), left_ms(known, record, now_ms)
+    from_ms = looked_ms or to_ms
+    if known.status in BEFORE_RUNNABLE and to_ms == record.started_ms:
+        yield _stay(known.status, since, from_ms, (from_ms + to_ms) // 2, left=True)  # somewhere in between
+        yield _stay(JobStatus.RUNNABLE, since, from_ms, to_ms, left=True)
+    else:
+        yield _stay(known.status, since, from_ms, to_ms, left=True)
 
 
 def left_ms(known: Snapshot, record: Snapshot, now_ms: int) -> int:

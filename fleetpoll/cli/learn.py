@@ -104,6 +104,8 @@ def export_(asked: Asked, file: str) -> None:
     try:
         with click.open_file(file, "w", encoding="utf-8", atomic=True) as out:
             out.writelines(f"{to_text(group, pages[group])}\n" for group in sorted(pages))
+    except BrokenPipeError:
+        raise  # whoever reads has seen enough
     except OSError as error:
         raise SettingsError(f"{safe(file)} cannot be written: {error.strerror}.") from None
     say(f"{plural(len(pages), 'group')} of jobs written.")

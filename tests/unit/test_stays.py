@@ -86,6 +86,17 @@ def test_a_wait_before_the_start_is_counted_from_the_creation() -> None:
     assert seen(known, record, looked=8, now=50) == [Stay(PENDING, 8, 50, left=True)]
 
 
+@pytest.mark.parametrize("before", [JobStatus.SUBMITTED, PENDING])
+def test_who_starts_has_been_runnable(before: JobStatus) -> None:
+    """It left RUNNABLE at its start, though nobody saw it there, and what was before some time since the last look."""
+    known, record = job(before, changed=1), job(RUNNING, started=20)
+    assert seen(known, record, looked=8, now=50) == [
+        Stay(before, 8, 14, left=True),
+        Stay(RUNNABLE, 8, 20, left=True),
+        Stay(RUNNING, 0, 30, left=False),
+    ]
+
+
 def test_a_start_that_aws_has_not_dated_is_dated_by_us() -> None:
     """Without startedAt, or with one from before the status or from the future, it is the moment of the look."""
     for started in (0.0, 90.0):
