@@ -7,8 +7,8 @@ from statistics import fmean, median
 import pytest
 
 from fleetpoll.errors import SettingsError
-from fleetpoll.simulator.laws import Law, LogNormal, Uniform, pick
-from fleetpoll.simulator.stages import HANDOVER_MS, STARTING_MAX_MS, Stages
+from fleetpoll.lifetimes.laws import Law, LogNormal, Uniform, pick
+from fleetpoll.lifetimes.stages import HANDOVER_MS, STARTING_MAX_MS, Stages
 
 GRID = [(number + 0.5) / 20_000 for number in range(20_000)]
 LAWS = [Uniform(20, 600), Uniform(60, 60), LogNormal(120, 1.0), LogNormal(18, 0.2), LogNormal(60, 0.0)]
