@@ -24,11 +24,17 @@ Examples:
   fleetpoll plan --jobs 50000 --rate 10 --lag 5 --life 600:7200
 """
 LIFE_S = (300.0, 3_600.0)
+CADENCES = {
+    "learned": "learned, of a fleet that has seen enough of these jobs to know how long they run",
+    "elastic": "elastic, which need not know how long jobs run",
+    "even": "even, all jobs alike",
+}
 
 
 @click.command(epilog=EPILOG)
 @click.option("--jobs", type=int, required=True, metavar="N", help="Live jobs at any time; they are replaced as they end.")
 @setting("rate", metavar="RATE", help="DescribeJobs calls a second of the whole fleet, at most.")
+@setting("cadence", metavar="NAME", help="What decides when a job is looked at again: learned, elastic or even.")
 @setting("freshness", metavar="S", help="Fresh enough: no calls are spent to know sooner than this.")
 @setting("workers", "-n", "--workers", metavar="N", help="Worker processes.")
 @life_option(f"How long jobs run, in seconds.  [default: {LIFE_S[0]:g}:{LIFE_S[1]:g}]")
@@ -44,27 +50,34 @@ def plan(asked: Asked, jobs: int, life: tuple[float, float] | None, lag: float |
     settings = asked.settings()
     wanted_s = max(settings.freshness, SOONEST_S) if lag is None else lag
     lives = Lives(*(life or LIFE_S))
-    by_status = settings.freshness_by_status
-    habits = Habits(settings.freshness, settings.workers, lives, freshness_s_by_status=by_status)
-    question = Question(jobs, settings.rate, habits)
+    habits = Habits(
+        settings.freshness,
+        settings.workers,
+        lives,
+        freshness_s_by_status=settings.freshness_by_status,
+        cadence=settings.cadence,
+        weights=settings.weights,
+    )
+    question = Question(jobs, settings.rate, habits).experienced
     expected, need = forecast(question), needed(question, wanted_s)
     if as_json:
-        emit(public(question, expected, wanted_s, need))
+        emit(public(question, lives, expected, wanted_s, need))
     else:
-        console().print(overview(question, expected))
+        console().print(overview(question, lives, expected))
         click.echo(advice(question, wanted_s, need))
 
 
-def public(question: Question, expected: Forecast, wanted_s: float, need: Need) -> dict[str, Any]:
+def public(question: Question, lives: Lives, expected: Forecast, wanted_s: float, need: Need) -> dict[str, Any]:
     """All of it as JSON."""
     habits = question.habits
     return {
         "jobs": question.jobs,
         "rate": question.rate,
+        "cadence": habits.cadence,
         "freshness_s": habits.freshness_s,
         "freshness_s_by_status": habits.freshness_s_by_status,
         "workers": habits.workers,
-        "life_s": [habits.lives.min_s, habits.lives.max_s],
+        "life_s": [lives.min_s, lives.max_s],
         **asdict(expected),
         "wanted_lag_s": wanted_s,
         "needed": asdict(need),
@@ -72,14 +85,14 @@ def public(question: Question, expected: Forecast, wanted_s: float, need: Need) 
     }
 
 
-def overview(question: Question, expected: Forecast) -> Table:
+def overview(question: Question, lives: Lives, expected: Forecast) -> Table:
     """What to expect as names and values, one pair a line."""
     habits, e = question.habits, expected
-    lives = f"{span(habits.lives.min_s)} to {span(habits.lives.max_s)}"
     workers, lag = plural(habits.workers, "worker"), f"{span(e.lag_mean_s)} mean, {span(e.lag_p50_s)} median"
     return facts(
         [
-            ("jobs", f"{question.jobs:,} live, running for {lives} each"),
+            ("jobs", f"{question.jobs:,} live, running for {span(lives.min_s)} to {span(lives.max_s)} each"),
+            ("cadence", CADENCES[habits.cadence]),
             ("allowance", f"{question.rate:g} calls/s, fresh enough at {span(habits.freshness_s)}, {workers}"),
             ("calls", f"{figure(e.calls_per_s)}/s, {e.share_used:.0%} of the allowance, {e.fill:.1f} ids a call"),
             ("sweep", f"{span(e.sweep_s)} for a look at every job; an even one has a mean lag of {span(e.bound_s)}"),

@@ -15,9 +15,12 @@ from random import Random
 
 from fleetpoll.cadence.policy import IDS_PER_CALL
 from fleetpoll.errors import SettingsError
-from fleetpoll.forecast.fleet import Fleet, Gap, Habits, KnownRate, Tally
+from fleetpoll.forecast.experience import experienced
+from fleetpoll.forecast.fleet import Fleet, Habits
 from fleetpoll.forecast.lives import LONGEST_S
 from fleetpoll.forecast.loop import Loop
+from fleetpoll.forecast.tally import Gap, Tally
+from fleetpoll.forecast.tokens import KnownRate
 
 RATE_MIN = 0.001
 """A slower fleet is none: workers do not wait for hours for a token."""
@@ -68,6 +71,11 @@ class Question:
     def rhythm_s(self) -> float:
         """About how long it takes until every job has been looked at once."""
         return max(sweep_s(self.jobs, self.reach), self.habits.freshness_s, self.habits.latency_s)
+
+    @property
+    def experienced(self) -> Question:
+        """The same of a fleet that has known such jobs for long."""
+        return replace(self, habits=experienced(self.habits, self.jobs, self.rate, self.rhythm_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +151,14 @@ def runs(question: Question, effort: Effort, kind: type[Fleet]) -> tuple[list[Ta
     times = max(1.0, question.jobs / effort.jobs)
     jobs = round(question.jobs / times)
     most = 2 * math.ceil(jobs / IDS_PER_CALL)  # more find nothing left to claim
-    habits = replace(question.habits, workers=min(most, max(1, round(question.habits.workers / times))))
+    habits = question.experienced.habits
+    habits = replace(habits, workers=min(most, max(1, round(habits.workers / times))))
     span_s = effort.sweeps * question.rhythm_s
     tallies = []
     for seed in range(min(effort.runs, math.ceil(effort.looks / (jobs * effort.sweeps)))):
         loop, tokens = Loop(), KnownRate(question.reach / times, question.rate / times)
         fleet = kind(habits, tokens, loop, Random(seed))
-        fleet.inherit(jobs, question.rhythm_s)
+        fleet.inherit(jobs, question.rate / times)
         loop.run(effort.before * question.rhythm_s)
         fleet.recount()
         loop.run(loop.now_s + span_s)
@@ -180,6 +189,7 @@ def needed(question: Question, lag_s: float) -> Need:
     """What a mean lag of `lag_s` needs, to about 3 %, for a fleet that is otherwise as in question."""
     if not SOONEST_S <= lag_s <= LONGEST_S:
         raise SettingsError(f"A mean lag of {lag_s:g} s cannot be planned: give {SOONEST_S:g} s or more.")
+    question = question.experienced  # once, not for each rate that is tried
     freshness_s = needed_freshness_s(question, lag_s)
     high = max(RATE_MIN, even_rate(question.jobs, lag_s))
     while (ample := ample_rate(question.jobs, freshness_s)) > high and mean_lag_s(question, high, freshness_s) > lag_s:

@@ -46,6 +46,10 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
         starting = Uniform(*(min(STARTING_MAX_MS, share * run_ms) for share in STARTING_SHARE))
         return LogNormal(self.wait_s * 1000, self.wait_sigma), starting, LogNormal(run_ms, self.run_sigma)
 
+    def laws_s(self) -> tuple[Uniform | LogNormal, ...]:
+        """The lengths in seconds of the five statuses of a job that makes one attempt."""
+        return tuple(law.times(1e-3) for law in (*self.lead(), *self.turn()))
+
     def mean_ms(self, attempts: float) -> float:
         """The mean life of jobs that make so many attempts."""
         return sum(law.mean for law in self.lead()) + attempts * sum(law.mean for law in self.turn())
