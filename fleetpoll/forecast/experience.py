@@ -13,24 +13,22 @@ from fleetpoll.forecast.lives import Population, wall_ms
 
 LIVES = 400
 """So many lives are learnt from: more than the fleet remembers of one definition."""
-STANDINGS, STEPS = 200, 12
+STANDINGS, STEPS = 150, 10
 """With so many jobs a price is found, in so many halvings of all that it may be."""
 
 
-def experienced(habits: Habits, jobs: int, rate: float, rhythm_s: float) -> Habits:
-    """The habits of a fleet that has known its jobs for long, and has settled on a price; what is given stays."""
-    if habits.cadence != "learned":
+def experienced(habits: Habits) -> Habits:
+    """The habits of a fleet that has known its jobs for long; what it is said to know stays."""
+    if habits.cadence != "learned" or habits.pages:
         return habits
-    rng = Random(0)
-    habits = habits if habits.pages else replace(habits, pages=experience(habits.lives, rng))
-    return habits if habits.price is not None else replace(habits, price=settled(habits, jobs, rate, rhythm_s, rng))
+    return replace(habits, pages=experience(habits.lives, Random(0)))
 
 
-def settled(habits: Habits, jobs: int, rate: float, rhythm_s: float, rng: Random) -> float:
-    """The price, as ln p, at which looks at a job are so far apart as they can be, on average over all looks."""
-    choice = habits.choice()
+def settled(habits: Habits, jobs: int, rate: float, rhythm_s: float) -> float:
+    """The price, as ln p, at which looks are `rhythm_s` apart, on average over all looks."""
+    choice, rng = habits.choice(), Random(0)
     allowed = choice.allowed(jobs, rate, 0.0)
-    standings = [standing(habits.lives.amid(rng).known, wall_ms(0.0)) for _ in range(STANDINGS)]
+    standings = [standing(habits.lives.amid(0.0, rng).known, wall_ms(0.0)) for _ in range(STANDINGS)]
     low, high = PRICE_MIN, PRICE_MAX
     for _ in range(STEPS):
         price = (low + high) / 2

@@ -21,7 +21,7 @@ from fleetpoll.forecast.loop import Loop
 from fleetpoll.forecast.schedule import Lease, Schedule
 from fleetpoll.forecast.tally import Tally
 from fleetpoll.forecast.tokens import Grant, Tokens
-from fleetpoll.jobs import JobStatus
+from fleetpoll.jobs import JobStatus, Snapshot
 from fleetpoll.settings import Settings
 
 IDLE_S = 30.0
@@ -68,12 +68,12 @@ class Fleet:
             loop.after(rng.uniform(0.0, habits.latency_s), self._claim)
 
     def inherit(self, jobs: int, granted: float) -> None:
-        """Jobs that have been tracked for long, each somewhere between two looks as they are planned at that rate."""
+        """Jobs that others have tracked until now, each somewhere between two looks as they are planned at that rate."""
         self.live += jobs
         now_s = self.loop.now_s
         cadence = self._choice.cadence(self._choice.allowed(self.live, granted, now_s), self.price, 0.0, 0.0)
         for _ in range(jobs):
-            job = self.lives.amid(self.rng)
+            job = self.lives.amid(now_s, self.rng)
             delay_s = self.delay_s(job, cadence)
             self._schedule.add(job, now_s + self.rng.uniform(0.0, delay_s), delay_s)
 
@@ -82,6 +82,14 @@ class Fleet:
         for _ in range(jobs):
             job = (lives or self.lives).born(self.loop.now_s, self.rng)
             job.replaced = replaced
+            self._schedule.add(job, self.loop.now_s)
+        self.live += jobs
+
+    def meet(self, jobs: int) -> None:
+        """Jobs amid their lives that nobody has tracked until now, due at once."""
+        for _ in range(jobs):
+            job = self.lives.amid(self.loop.now_s, self.rng)
+            job.known, job.looks = Snapshot(tracked_ms=wall_ms(self.loop.now_s)), 0
             self._schedule.add(job, self.loop.now_s)
         self.live += jobs
 

@@ -55,6 +55,7 @@ class Job:
     """One job: when it leaves each of its stages, and what the fleet has seen of it."""
 
     sort: Sort
+    created_s: float
     moves_s: tuple[float, ...]
     known: Snapshot
     looked_s: float  # when AWS was asked last
@@ -86,7 +87,7 @@ class Job:
             job_definition=self.sort.definition,
             started_ms=wall_ms(self.started_s) if stage >= RUNNING else 0,
             stopped_ms=wall_ms(self.ended_s) if status.terminal else 0,
-            created_ms=known.created_ms or known.tracked_ms,
+            created_ms=wall_ms(self.created_s),
         )
 
 
@@ -96,23 +97,23 @@ class Population(Protocol):
     def born(self, now_s: float, rng: Random) -> Job:
         """A job that is submitted and tracked now."""
 
-    def amid(self, rng: Random) -> Job:
-        """A job met at a random moment of its life, which is time 0, its statuses seen as they came."""
+    def amid(self, now_s: float, rng: Random) -> Job:
+        """A job met now, at a random moment of its life, its statuses seen as they came."""
 
 
 def submitted(sort: Sort, lengths_s: Sequence[float], now_s: float) -> Job:
     """A job whose stages last for so long, submitted and tracked now."""
     moves_s = tuple(accumulate(lengths_s, initial=now_s))[1:]
-    return Job(sort, moves_s, Snapshot(tracked_ms=wall_ms(now_s)), now_s)
+    return Job(sort, now_s, moves_s, Snapshot(tracked_ms=wall_ms(now_s)), now_s)
 
 
-def met(sort: Sort, lengths_s: Sequence[float], met_s: float) -> Job:
-    """The same job met at that age, which is time 0."""
-    job = submitted(sort, lengths_s, -met_s)
-    stage = bisect_right(job.moves_s, 0.0)
-    since_s = job.moves_s[stage - 1] if stage else -met_s
-    job.known = job.described(0.0, since_s)
-    job.looked_s, job.looks = 0.0, round(tries_at(-since_s))
+def met(sort: Sort, lengths_s: Sequence[float], age_s: float, now_s: float) -> Job:
+    """The same job met now, at that age."""
+    job = submitted(sort, lengths_s, now_s - age_s)
+    stage = bisect_right(job.moves_s, now_s)
+    since_s = job.moves_s[stage - 1] if stage else job.created_s
+    job.known = job.described(now_s, since_s)
+    job.looked_s, job.looks = now_s, round(tries_at(now_s - since_s))
     return job
 
 
@@ -139,17 +140,17 @@ class Lives:
         """A job that is submitted and tracked now."""
         return submitted(self, self._lengths_s(rng), now_s)
 
-    def amid(self, rng: Random) -> Job:
-        """A job met at a random moment of its life, which is time 0, its statuses seen as they came.
+    def amid(self, now_s: float, rng: Random) -> Job:
+        """A job met now, at a random moment of its life, its statuses seen as they came.
 
         Who looks at a moment meets the long lives more often, in proportion to their length.
         """
         longest_s = self.max_s * (1 + HANDOVER[1] + RUNNABLE[1] + STARTING[1])
         while True:
             lengths_s = self._lengths_s(rng)
-            met_s = rng.uniform(0.0, longest_s)
-            if met_s < sum(lengths_s):
-                return met(self, lengths_s, met_s)
+            age_s = rng.uniform(0.0, longest_s)
+            if age_s < sum(lengths_s):
+                return met(self, lengths_s, age_s, now_s)
 
     def _lengths_s(self, rng: Random) -> tuple[float, ...]:
         like_s = rng.uniform(self.min_s, self.max_s)

@@ -56,10 +56,10 @@ class Sorts:
         sort = self.sorts[pick(self._arriving, drawn(rng))]
         return submitted(sort, [law.at(drawn(rng)) for law in sort.laws], now_s)
 
-    def amid(self, rng: Random) -> Job:
-        """A job met at a random moment of its life, which is time 0: likely in a long stage, longer than usual."""
+    def amid(self, now_s: float, rng: Random) -> Job:
+        """A job met now, at a random moment of its life: likely in a long stage, longer than usual."""
         sort = self.sorts[pick(self._living, drawn(rng))]
         lengths_s = [law.at(drawn(rng)) for law in sort.laws]
         stage = pick(list(accumulate(law.mean for law in sort.laws)), drawn(rng))
         lengths_s[stage] = sort.laws[stage].met_at(drawn(rng))
-        return met(sort, lengths_s, sum(lengths_s[:stage]) + drawn(rng) * lengths_s[stage])
+        return met(sort, lengths_s, sum(lengths_s[:stage]) + drawn(rng) * lengths_s[stage], now_s)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from fleetpoll.forecast.lives import Job
+from fleetpoll.forecast.lives import Job, Sort
 from fleetpoll.jobs import STARTED, JobStatus, Snapshot
 from fleetpoll.lifetimes.laws import Law, drawn
 
@@ -28,7 +28,7 @@ class Seen(NamedTuple):
 
     at_s: float
     lag_s: float
-    definition: str
+    sort: Sort
 
 
 @dataclass(slots=True)
@@ -47,9 +47,9 @@ class Tally:
     def look(self, job: Job, found: Snapshot, arrived_s: float, now_s: float, rng: Random) -> None:
         """Count a look at a job that AWS was asked for at `arrived_s`, before it is taken in."""
         if found.status in STARTED and job.known.status not in STARTED:
-            self.starts.append(Seen(now_s, now_s - job.started_s, job.sort.definition))
+            self.starts.append(Seen(now_s, now_s - job.started_s, job.sort))
         if found.status is JobStatus.SUCCEEDED:
-            self.ends.append(Seen(now_s, now_s - job.ended_s, job.sort.definition))
+            self.ends.append(Seen(now_s, now_s - job.ended_s, job.sort))
         if found.status in STARTED:
             from_s, to_s = max(0.0, job.looked_s - job.started_s), arrived_s - job.started_s
             chance, end_s = end_between(job.sort.run, from_s, to_s, rng)

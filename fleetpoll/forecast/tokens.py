@@ -54,14 +54,14 @@ class KnownRate(Tokens):
     """A limit that is known: `rate` calls/s, with the burst that the fleet's bucket has by default."""
 
     def __init__(self, rate: float, granted: float) -> None:
-        self._rate, self._granted, self._tokens, self._at_s = rate, granted, 0.0, 0.0
+        self.rate, self._granted, self._tokens, self._at_s = rate, granted, 0.0, 0.0
 
     def change(self, rate: float) -> None:
         """Another limit from now on, at once known to all."""
-        self._rate = self._granted = rate
+        self.rate = self._granted = rate
 
     def reserve(self, now_s: float) -> Grant:
         """One token, in debt if need be."""
-        self._tokens += (now_s - self._at_s) * self._rate
-        self._tokens, self._at_s = min(max(1.0, self._rate / 4), self._tokens) - 1.0, now_s
-        return Known(max(0.0, -self._tokens / self._rate), self._granted)
+        self._tokens += (now_s - self._at_s) * self.rate
+        self._tokens, self._at_s = min(max(1.0, self.rate / 4), self._tokens) - 1.0, now_s
+        return Known(max(0.0, -self._tokens / self.rate), self._granted)

@@ -69,7 +69,7 @@ def test_the_chances_of_all_gaps_make_one_end(run: Law) -> None:
 def test_a_moment_meets_the_long_lives_more_often() -> None:
     """Of lives that are half short and half long, the jobs that live at a moment are mostly long ones."""
     rng, lives = Random(2), Lives(1.0, 999.0)
-    met = [lives.amid(rng) for _ in range(4_000)]
+    met = [lives.amid(0.0, rng) for _ in range(4_000)]
     ran_s = [job.ended_s - job.started_s for job in met]
 
     assert fmean(ran_s) == pytest.approx(2 / 3 * 1_000, rel=0.04)  # E[L²]/E[L] of U(0, 1000), roughly
