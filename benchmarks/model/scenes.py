@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from fleetpoll.forecast.fleet import Fleet
 from fleetpoll.forecast.lives import Population
@@ -44,6 +45,7 @@ class Scene:
     rate: float = RATE
     freshness_s: float = 0.5  # so low that the allowance decides
     unseen: bool = False
+    seeds: int = 1
     curves: dict[str, Part] = field(default_factory=dict)  # what is drawn over time
 
 
@@ -74,17 +76,19 @@ def rare() -> Sorts:
     return Sorts.of(*(kind(f"rare-{number}", 20 * 30 ** (number / 199), 0.3) for number in range(200)))
 
 
-COUNTS = ((0, 30), (30, 60), (60, 120), (120, 300), (300, 1_000), (1_000, None))
+CHANGED_S = 200.0
+COUNTS = {True: (0, 30, 60, 120, 300, 1_000, 4_000), False: (0, 30, 60, 120)}
+"""Ends after a change, of a definition that is alone and of one in a mix."""
 
 
 def changing(name: str, before_s: float, after_s: float, *, alone: bool) -> Scene:
-    """The run time of a definition changes for all jobs that are submitted from 250 s on."""
-    changed_s, rest = 250.0, () if alone else (kind("quick", 18, 0.2, 48), *REGULAR[1:])
+    """The run time of a definition changes for all jobs that are submitted from 200 s on."""
+    changed_s, rest = CHANGED_S, () if alone else (kind("quick", 18, 0.2, 48), *REGULAR[1:])
     old, new = (Sorts.of(kind("step", run_s, 0.1, 1.0 if alone else 2.0), *rest) for run_s in (before_s, after_s))
     was, now = old.sorts[0], new.sorts[0]
     counted = (
-        Part(f"its ends {first}-{'' if last is None else last}", changed_s, sort=now, first=first, last=last)
-        for first, last in COUNTS
+        Part(f"its ends {first}-{last}", changed_s, sort=now, first=first, last=last)
+        for first, last in pairwise(COUNTS[alone])
     )
     others = () if alone else (Part("other ends after", changed_s, sort=now, others=True),)
 
@@ -95,10 +99,11 @@ def changing(name: str, before_s: float, after_s: float, *, alone: bool) -> Scen
     return Scene(
         name=name,
         lives=old,
-        until_s=changed_s + 250,
-        parts=(Part("its ends before", 150, changed_s, was), Part("old ends after", changed_s, sort=was), *counted, *others),
+        until_s=changed_s + (250 if alone else 450),
+        seeds=3,
+        parts=(Part("its ends before", 120, changed_s, was), Part("old ends after", changed_s, sort=was), *counted, *others),
         events=((changed_s, change),),
-        curves={"before": Part("before", 150, sort=was), "after": Part("after", changed_s, sort=now)},
+        curves={"before": Part("before", 120, sort=was), "after": Part("after", changed_s, sort=now)},
     )
 
 

@@ -46,7 +46,7 @@ class Tally:
 
     def look(self, job: Job, found: Snapshot, arrived_s: float, now_s: float, rng: Random) -> None:
         """Count a look at a job that AWS was asked for at `arrived_s`, before it is taken in."""
-        if found.status in STARTED and job.known.status not in STARTED:
+        if found.status in STARTED and job.known.status not in STARTED and found.started_ms >= found.tracked_ms:
             self.starts.append(Seen(now_s, now_s - job.started_s, job.sort))
         if found.status is JobStatus.SUCCEEDED:
             self.ends.append(Seen(now_s, now_s - job.ended_s, job.sort))
