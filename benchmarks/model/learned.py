@@ -9,7 +9,7 @@ first job of a lease was overdue. `ends` are those of the learned cadence; the o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -34,8 +34,12 @@ CURVE_S = 10.0
 CDF_ENDS = 1_000
 """Of so many ends a distribution is kept."""
 
-COLUMNS = {"mean": 8, "p99": 6, "start_mean": 6, "late": 5, "calls_per_s": 8}
-HEAD = f"{'scene':26} {'part':20} {'ends':>6} |" + "|".join(f"{name:>8}   p99  start  late  calls/s " for name in CADENCES)
+COLUMNS = {"mean": 8, "p99": 6, "start_mean": 6, "late": 5, "calls_per_s": 6}
+WORDS = ("p99", "start", "late", "calls")
+HEAD = f"{'scene':25} {'part':18} {'ends':>5} |" + "|".join(
+    " ".join(f"{word:>{width}}" for word, width in zip((name, *WORDS), COLUMNS.values(), strict=True)) + " "
+    for name in CADENCES
+)
 
 
 class Noted(NamedTuple):
@@ -67,7 +71,12 @@ class Film:
 def lines(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
     """The lines of the table as they come, each with its JSON."""
     del options
-    for scene in scenes():
+    yield from told(scenes())
+
+
+def told(scenes: Iterable[Scene]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of some scenes, each scene played with all cadences."""
+    for scene in scenes:
         films = {cadence: [play(scene, cadence, seed) for seed in range(scene.seeds)] for cadence in CADENCES}
         for part in scene.parts:
             found = {cadence: figures(shots, part) for cadence, shots in films.items()}
@@ -166,7 +175,7 @@ def curve(films: Sequence[Film], part: Part, edges: Sequence[float]) -> Iterator
 
 def line(scene: Scene, part: Part, found: dict[str, dict[str, Any]]) -> str:
     """One line of the table."""
-    return f"{scene.name:26} {part.name:20} {next(iter(found.values()))['ends']:6} |" + "|".join(map(cells, found.values()))
+    return f"{scene.name:25} {part.name:18} {found['learned']['ends']:5} |" + "|".join(map(cells, found.values()))
 
 
 def cells(figures: dict[str, Any]) -> str:

@@ -176,6 +176,7 @@ def scenes() -> Iterator[Scene]:
     yield steady("200 rare definitions", rare())
     yield cold("cold start, mix", MIX)
     yield cold("cold start, unpredictable", UNPREDICTABLE)
+    yield cold("cold start, long runs", Sorts.of(kind("long", 1_800, 0.5, wait_s=60)))
     yield jumping("3 times the jobs", more_jobs, fewer_jobs)
     yield jumping("3 times the rate", faster, slower)
     idle = Scene(
