@@ -160,7 +160,7 @@ def runs(question: Question, effort: Effort, kind: type[Fleet]) -> tuple[list[Ta
     habits = replace(habits, workers=min(most, max(1, round(habits.workers / times))))
     span_s = effort.sweeps * question.rhythm_s
     tallies = []
-    for seed in range(min(effort.runs, math.ceil(effort.looks / (jobs * effort.sweeps)))):
+    for seed in range(min(effort.runs, max(1, round(effort.looks / (jobs * effort.sweeps))))):
         loop, tokens = Loop(), KnownRate(question.reach / times, question.rate / times)
         fleet = kind(habits, tokens, loop, Random(seed))
         fleet.inherit(jobs, question.rate / times)

@@ -216,6 +216,19 @@ def test_a_needed_rate_is_enough_and_not_much_more(jobs: int, lag_s: float) -> N
     assert (need.freshness_s < HABITS.freshness_s) == (lag_s <= 1.0)
 
 
+def test_who_learns_needs_fewer_calls() -> None:
+    """A lag needs a lower rate of a fleet that knows how long its jobs run, and is had at it."""
+    lives, wanted_s = Lives(200.0, 300.0), 5.0
+    elastic, learned = (
+        Question(10_000, 10.0, replace(HABITS, lives=lives, freshness_s=1.0, cadence=cadence))
+        for cadence in ("elastic", "learned")
+    )
+    need = needed(learned, wanted_s)
+
+    assert need.rate < 0.8 * needed(elastic, wanted_s).rate
+    assert forecast(replace(learned, rate=need.rate), COARSE).lag_mean_s <= wanted_s
+
+
 def test_a_fast_fleet_needs_more_workers() -> None:
     """A lag that takes 250 calls/s takes 20 workers, for each has one call in flight."""
     need = needed(Question(50_000, 10.0, HABITS), 1.0)
