@@ -61,7 +61,7 @@ class Schedule:
         if due == IDS_PER_CALL:
             return self._lend(due, now_s)
         early_s = entries[0].due_s + patience_s - now_s if entries else math.inf
-        if due == 0 or early_s > 0:
+        if early_s > 0:
             return early_s
         until = due + 2 * IDS_PER_CALL
         later = sorted(entries[due:until], key=lambda entry: (entry.due_s - now_s) / entry.delay_s)
