@@ -37,7 +37,12 @@ STYLE = {
 SMOOTH_S = 5
 LAG_MIN_S = 0.01  # a logarithmic axis has no zero
 
+CADENCES = ("learned", "elastic", "even")
+CHANGES = ("doubles, alone", "halves, alone")
+
 Measured = dict[str, list[Measurement]]
+Row = dict[str, Any]
+"""A line of a table of the model."""
 
 
 def draw_all(measured: Measured, folder: Path) -> list[Path]:
@@ -52,7 +57,15 @@ def draw_all(measured: Measured, folder: Path) -> list[Path]:
     return drawn
 
 
-def written(path: Path, draw: Callable[[Sequence[Measurement]], Any], measurements: Sequence[Measurement]) -> bool:
+def draw_model(rows: dict[str, list[Row]], folder: Path) -> list[Path]:
+    """Draw every plot of the model whose rows are there, by the scenario's name. Returns the files that changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = {name: (draw, rows[scenario]) for name, (scenario, draw) in MODEL_PLOTS.items() if rows.get(scenario)}
+    with mpl.rc_context(STYLE):
+        return [folder / f"{name}.svg" for name, (draw, of) in chosen.items() if written(folder / f"{name}.svg", draw, of)]
+
+
+def written(path: Path, draw: Callable[[Sequence[Any]], Any], measurements: Sequence[Any]) -> bool:
     """Draw one file; whether it differs from what was there."""
     before = path.read_bytes() if path.exists() else b""
     figure = draw(measurements)
@@ -146,6 +159,35 @@ def plain(measurement: Measurement) -> str:
     return str(measurement["label"]).replace("*", "")
 
 
+def cadence_cdfs(rows: Sequence[Row]) -> Any:
+    """How many of the ends each cadence notices within which part of the bound, where one kind of jobs goes on for long."""
+    steady = [row for row in rows if row["part"] == "steady" and row["scene"] in {"regular mix", "unpredictable"}]
+    figure, panels = plt.subplots(1, len(steady), sharey=True, squeeze=False, figsize=(9, 3.8))
+    for axes, row in zip(panels[0], steady, strict=True):
+        for cadence, colour in zip(CADENCES, COLOURS, strict=False):
+            lags = row[cadence]["cdf"] or []
+            axes.plot([max(LAG_MIN_S, lag) for lag in lags], range(len(lags)), color=colour, label=cadence)
+        axes.set(title=row["scene"], xscale="log", xlabel="lag / bound", ylim=(0, 100))
+    panels[0][0].set(ylabel="% of the ends")
+    panels[0][0].legend()
+    return figure
+
+
+def changed_patterns(rows: Sequence[Row]) -> Any:
+    """The mean lag over time of a definition whose run time changes: jobs from before it (dotted), and from after it."""
+    changes = [row for row in rows if "curves" in row and row["scene"] in CHANGES]
+    figure, panels = plt.subplots(1, len(changes), sharey=True, squeeze=False, figsize=(9, 3.8))
+    for axes, row in zip(panels[0], changes, strict=True):
+        for cadence, colour in zip(CADENCES, COLOURS, strict=False):
+            for pattern, style in (("before", ":"), ("after", "-")):
+                label = cadence if pattern == "after" else None
+                axes.plot(*zip(*row["curves"][cadence][pattern], strict=True), color=colour, linestyle=style, label=label)
+        axes.set(title=row["scene"], xlabel="s", ylim=(0, None))
+    panels[0][0].set(ylabel="mean lag / bound")
+    panels[0][0].legend()
+    return figure
+
+
 def limit_steps(measurement: Measurement) -> tuple[list[float], list[float]]:
     """The limit over time, as the corners of its steps."""
     at_s, limit = 0.0, measurement["method"]["limit"]
@@ -174,3 +216,9 @@ PLOTS: dict[str, tuple[str, str, Callable[[Sequence[Measurement]], Any]]] = {
     "learned-unpredictable": ("learned", "one unpredictable definition", lag_cdfs),
 }
 """File name: (scenario, case or all, how to draw it)."""
+
+MODEL_PLOTS: dict[str, tuple[str, Callable[[Sequence[Row]], Any]]] = {
+    "model-learned-lag": ("learned", cadence_cdfs),
+    "model-learned-change": ("learned", changed_patterns),
+}
+"""File name: (scenario of the model, how to draw it)."""

@@ -28,7 +28,7 @@ HEADLINE_COLUMNS = ("throttled_share", "use_of_limit", "lag_mean_s", "lag_over_b
 def render() -> list[Path]:
     """Write tables and plots from the committed results. Returns the files that changed."""
     rendered = blocks(RESULTS)
-    drawn = plots.draw_all(found(RESULTS), PLOTS)
+    drawn = plots.draw_all(found(RESULTS), PLOTS) + plots.draw_model(modelled(RESULTS), PLOTS)
     return [*drawn, *(path for path in READMES if fill(path, rendered))]
 
 
@@ -37,7 +37,8 @@ def render_elsewhere(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "tables.md"
     page.write_text("\n".join(f"## {name}\n\n{text}" for name, text in blocks(folder).items()), encoding="utf-8")
-    return [page, *plots.draw_all(found(folder), folder / "plots")]
+    drawn = plots.draw_all(found(folder), folder / "plots") + plots.draw_model(modelled(folder), folder / "plots")
+    return [page, *drawn]
 
 
 def found(folder: Path) -> dict[str, list[results.Measurement]]:
@@ -64,6 +65,12 @@ def blocks(folder: Path) -> dict[str, str]:
     rendered["learned-headline"] = tables.table(told, LEARNED_COLUMNS) if told else tables.unmeasured("learned")
     rendered["headline"] = tables.table(headline, HEADLINE_COLUMNS) if headline else tables.unmeasured("known")
     return rendered | {path.stem: of_the_model(path) for path in sorted(folder.glob("model-*.json"))}
+
+
+def modelled(folder: Path) -> dict[str, list[plots.Row]]:
+    """The rows of every scenario of the model."""
+    paths = sorted(folder.glob("model-*.json"))
+    return {path.stem.removeprefix("model-"): json.loads(path.read_text(encoding="utf-8"))["rows"] for path in paths}
 
 
 def of_the_model(path: Path) -> str:

@@ -15,13 +15,12 @@ import msgspec
 
 from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.cadence.choice import Choice
-from fleetpoll.cadence.dwell import groups_of
-from fleetpoll.cadence.policy import Cadence, Standing
-from fleetpoll.cadence.stays import since_ms, stays
+from fleetpoll.cadence.policy import Cadence
+from fleetpoll.cadence.stays import standing
 from fleetpoll.clock import Mono
 from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
-from fleetpoll.jobs import Description, JobStatus, Snapshot, Transition
+from fleetpoll.jobs import Description, JobStatus, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.allowance import PACE_S, Permit, Reason, Refused
 from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
@@ -142,22 +141,13 @@ class Cycle:
         now_ms = lease.now_ms(mono)
         outcomes = {i: compare(lease.jobs[i], found.get(i), now_ms, self._patience) for i in ids}
         allowed = choice.allowed(lease.live, granted, mono)
-        if choice.learns:
-            for job_id, outcome in outcomes.items():
-                self._note(outcome, lease.looked_ms(job_id), now_ms)
+        for job_id, outcome in outcomes.items():
+            if not isinstance(outcome, Missing):  # an answer that left a job out tells nothing of it
+                choice.note(outcome.known, outcome.record or outcome.known, lease.looked_ms(job_id), now_ms)
         lead_s, overdue_s = mono - lease.asked_at, (lease.claimed_ms - lease.due_ms) / 1000
         cadence = choice.cadence(allowed, lease.price, lead_s, max(0.0, overdue_s))
         looks = [look_of(i, outcome, cadence, now_ms, self._rng) for i, outcome in outcomes.items()]
         return looks, Lesson(cadence.price_step, *choice.notebook.homework()) if choice.learns else None
-
-    def _note(self, outcome: Outcome, looked_ms: int, now_ms: int) -> None:
-        """Write down how long a job has stayed in its status, if the answer says anything of it."""
-        if isinstance(outcome, Missing):
-            return
-        record = outcome.record or outcome.known
-        for stay in stays(outcome.known, record, looked_ms, now_ms):
-            groups = groups_of(stay.status, record.job_queue, record.job_definition)
-            self._choice.notebook.note(groups, stay.from_s, stay.to_s, left=stay.left)
 
     def _rejected(self, lease: Lease, job_id: str, refusal: BadRequest) -> Look:
         known = lease.jobs[job_id]
@@ -187,10 +177,3 @@ def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: R
         cadence.ended()
         return Look(job_id, None, record, transition)
     return Look(job_id, cadence.delay_s(standing(record, now_ms), rng), outcome.record, transition)
-
-
-def standing(job: Snapshot, now_ms: int) -> Standing:
-    """Where a job stands now."""
-    seen_s = max(0, now_ms - (job.changed_ms or job.tracked_ms)) / 1000
-    age_s = max(0, now_ms - since_ms(job)) / 1000
-    return Standing(job.status, seen_s, age_s, job.job_queue, job.job_definition)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.model import changes, design, law
+from benchmarks.model import changes, design, law, learned
 
 RESULTS = Path(__file__).parents[1] / "results"
-SCENARIOS = {"design": design, "law": law, "changes": changes}
+SCENARIOS = {"design": design, "law": law, "changes": changes, "learned": learned}
 
 
 def main(words: list[str] | None = None) -> None:

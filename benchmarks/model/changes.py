@@ -1,8 +1,9 @@
 """A fleet on the real bucket while things change: a crowd of new jobs, a limit that is halved, too much to do, more workers.
 
-Jobs run for U(300, 3600) s and are replaced as they end; the configured rate is AWS's limit of 10 calls/s. `longest` is the
-longest time between two looks at a running job, over the sweep J/(100·R) of that phase; `rings` is by how much that
-longest time differs from one sweep to the next: its standard deviation over its mean.
+The cadence is the elastic one, so that what rings is the bucket. Jobs run for U(300, 3600) s and are replaced as they end;
+the configured rate is AWS's limit of 10 calls/s. `longest` is the longest time between two looks at a running job, over the
+sweep J/(100·R) of that phase; `rings` is by how much that longest time differs from one sweep to the next: its standard
+deviation over its mean.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any, NamedTuple
 from benchmarks.model.aws import Aws
 from benchmarks.model.server import Server
 from fleetpoll.forecast.estimate import sweep_s, weighted_lags
-from fleetpoll.forecast.fleet import Fleet, Gap, Habits, Tally, Tokens
+from fleetpoll.forecast.fleet import Fleet, Habits
 from fleetpoll.forecast.lives import Lives
 from fleetpoll.forecast.loop import Loop
+from fleetpoll.forecast.tally import Gap, Tally
+from fleetpoll.forecast.tokens import Tokens
 from fleetpoll.state.allowance import PACE_S, Allowance, Permit, Refused
 from fleetpoll.state.bucket import FleetBucket
 
@@ -129,10 +132,10 @@ def play(scene: Scene, rate: float = RATE) -> Iterator[tuple[Phase, int, float, 
     loop, rng, limit = Loop(), Random(1), rate
     aws = Aws(loop, rng, rate, rate)
     bucket = Server(loop).bucket(Allowance("DescribeJobs", rate, min(0.5, rate)))
-    fleet = Fleet(Habits(FRESHNESS_S, scene.workers, LIVES), SharedBucket(bucket, aws), loop, rng)
-    rhythm_s = max(FRESHNESS_S, sweep_s(scene.jobs, rate))
-    fleet.inherit(scene.jobs, rhythm_s)
-    loop.run(SETTLED_SWEEPS * rhythm_s)
+    habits = Habits(FRESHNESS_S, scene.workers, LIVES, cadence="elastic")
+    fleet = Fleet(habits, SharedBucket(bucket, aws), loop, rng)
+    fleet.inherit(scene.jobs, rate)
+    loop.run(SETTLED_SWEEPS * max(FRESHNESS_S, sweep_s(scene.jobs, rate)))
     for phase in scene.phases:
         fleet.recount()
         fleet.track(phase.jobs)
@@ -140,7 +143,7 @@ def play(scene: Scene, rate: float = RATE) -> Iterator[tuple[Phase, int, float, 
             limit = phase.limit
             aws.change(limit)
         loop.run(phase.until_s)
-        jobs = len(fleet.jobs)
+        jobs = fleet.live
         yield phase, jobs, limit, judged(fleet.tally, phase.until_s, sweep_s(jobs, limit))
 
 

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from fleetpoll.backoff import exponential_delay
+from fleetpoll.cadence.policy import Cadence
 from fleetpoll.forecast.estimate import Effort, Forecast, Question, forecast
-from fleetpoll.forecast.fleet import Fleet, Habits, Planner
-from fleetpoll.forecast.lives import Lives
+from fleetpoll.forecast.fleet import Fleet, Habits
+from fleetpoll.forecast.lives import Job, Lives
 from fleetpoll.settings import Settings
 
 CASES = ((500, 5.0), (2_000, 5.0), (10_000, 10.0), (50_000, 10.0))
-HABITS = Habits(5.0, 4, Lives(300.0, 3_600.0), freshness_s_by_status=Settings().freshness_by_status)
+LIVES = Lives(300.0, 3_600.0)
+HABITS = Habits(5.0, 4, LIVES, freshness_s_by_status=Settings().freshness_by_status, cadence="elastic")
 JOBS_MAX, BEFORE_S, SPAN_S = 2_000, 1_800.0, 3_600.0
 """The hook's delays are up to ten minutes long: a run has to hold many of them."""
 
@@ -28,10 +30,10 @@ HEAD = "  jobs  limit policy   | calls/s   fill | mean lag    p50    p99    max 
 class HookFleet(Fleet):
     """Each job backs off by itself, by the looks since its last transition, whatever the allowance."""
 
-    def planner(self, granted: float) -> Planner:
+    def delay_s(self, job: Job, cadence: Cadence) -> float:
         """Airflow's curve, for any rate."""
-        del granted
-        return lambda job, _: exponential_delay(job.looks, self.rng)
+        del cadence
+        return exponential_delay(job.looks, self.rng)
 
 
 POLICIES: dict[str, type[Fleet]] = {"elastic": Fleet, "hook": HookFleet}
@@ -63,6 +65,5 @@ def line(question: Question, policy: str, found: Forecast) -> str:
 
 def as_json(question: Question, policy: str, found: Forecast) -> dict[str, Any]:
     """One line as JSON."""
-    lives = question.habits.lives
     figures = {name: getattr(found, name) for name in found.__slots__}
-    return {"jobs": question.jobs, "limit": question.rate, "policy": policy, "life_s": [lives.min_s, lives.max_s], **figures}
+    return {"jobs": question.jobs, "limit": question.rate, "policy": policy, "life_s": [LIVES.min_s, LIVES.max_s], **figures}

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from benchmarks.rig import limited
+from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import Operation, SimulatorConfig
-from fleetpoll.simulator.mix import Kind
 
 QUICK_S = 6.0
 QUICK_LIVE_MIN = 500

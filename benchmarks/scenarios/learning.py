@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.scenarios.cases import Case, Phase
-from fleetpoll.simulator.mix import Kind
+from fleetpoll.lifetimes.kinds import Kind
 
 CADENCES = ("learned", "elastic", "even")
 RARE = 200

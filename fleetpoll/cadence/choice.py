@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from fleetpoll.cadence.dwell import groups_of
 from fleetpoll.cadence.elastic import Elastic, Even
 from fleetpoll.cadence.learned import PRICE_START, Learned
 from fleetpoll.cadence.notebook import Notebook
 from fleetpoll.cadence.policy import PATIENCE, Allowed, Cadence, Pace
+from fleetpoll.cadence.stays import stays
+from fleetpoll.jobs import Snapshot
 from fleetpoll.settings import Settings
 
 
@@ -29,6 +32,13 @@ class Choice:
         allowed = Allowed(s.freshness, live, self._pace.of(granted, now_s), s.freshness_by_status)
         self.patience_s = allowed.patience_s
         return allowed
+
+    def note(self, known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> None:
+        """Write down how long a job has stayed in its status, if that is to be learnt; see `stays`."""
+        if self.learns:
+            for stay in stays(known, record, looked_ms, now_ms):
+                groups = groups_of(stay.status, record.job_queue, record.job_definition)
+                self.notebook.note(groups, stay.from_s, stay.to_s, left=stay.left)
 
     def cadence(self, allowed: Allowed, price: float | None, lead_s: float, overdue_s: float) -> Cadence:
         """How to plan the next looks at the jobs of a call."""

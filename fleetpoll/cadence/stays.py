@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fleetpoll.cadence.policy import Standing
 from fleetpoll.jobs import JobStatus, Snapshot
 
 SINCE_CREATED = frozenset({JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE})
@@ -35,6 +36,13 @@ def since_ms(job: Snapshot) -> int:
     if job.status in SINCE_CREATED and not job.attempt:
         return job.created_ms or job.changed_ms
     return job.changed_ms or job.tracked_ms
+
+
+def standing(job: Snapshot, now_ms: int) -> Standing:
+    """Where a job stands now."""
+    seen_s = max(0, now_ms - (job.changed_ms or job.tracked_ms)) / 1000
+    age_s = max(0, now_ms - since_ms(job)) / 1000
+    return Standing(job.status, seen_s, age_s, job.job_queue, job.job_definition)
 
 
 def stays(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Iterator[Stay]:

@@ -12,10 +12,10 @@ from fleetpoll.cli.options import Asked, Decorator, pass_asked, several
 from fleetpoll.cli.render import plural, say
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.errors import SettingsError, Unreachable
+from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.simulator.config import Operation, SimulatorConfig
 from fleetpoll.simulator.control import ControlClient
 from fleetpoll.simulator.flags import DEFAULTS, PLAIN, flag, parse_life, parse_limit, parse_spread, parse_tenant
-from fleetpoll.simulator.mix import Kind
 from fleetpoll.simulator.server import run
 
 EPILOG = """\b

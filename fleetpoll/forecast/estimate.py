@@ -12,20 +12,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from random import Random
+from typing import NamedTuple
 
 from fleetpoll.cadence.policy import IDS_PER_CALL
 from fleetpoll.errors import SettingsError
-from fleetpoll.forecast.fleet import Fleet, Gap, Habits, KnownRate, Tally
+from fleetpoll.forecast.experience import experienced, settled
+from fleetpoll.forecast.fleet import Fleet, Habits
 from fleetpoll.forecast.lives import LONGEST_S
 from fleetpoll.forecast.loop import Loop
+from fleetpoll.forecast.tally import Gap, Tally
+from fleetpoll.forecast.tokens import KnownRate
 
 RATE_MIN = 0.001
 """A slower fleet is none: workers do not wait for hours for a token."""
 ENOUGH = 30.0
-"""So many ends must be expected in a run to speak for themselves."""
+"""So many gaps, if all were alike, must tell of the same number of ends to speak for themselves."""
 QUANTILES = 100
 NEAR = 1.03
 """How near a needed rate is found."""
+ASIDE = 0.4
+"""So much of that is aimed beside it, so that two tries enclose it."""
 AMPLE = 50.0
 """At so many sweeps within `freshness`, more calls make nothing fresher."""
 FRESHER = 0.9
@@ -69,6 +75,11 @@ class Question:
         """About how long it takes until every job has been looked at once."""
         return max(sweep_s(self.jobs, self.reach), self.habits.freshness_s, self.habits.latency_s)
 
+    @property
+    def experienced(self) -> Question:
+        """The same of a fleet that has known such jobs for long."""
+        return replace(self, habits=experienced(self.habits))
+
 
 @dataclass(frozen=True, slots=True)
 class Effort:
@@ -81,7 +92,7 @@ class Effort:
     runs: int = 200
 
 
-THOROUGH, COARSE = Effort(2_000, 24_000, 4, 12), Effort(1_000, 8_000, 3, 8)
+THOROUGH, COARSE = Effort(2_000, 16_000, 3, 8), Effort(1_000, 6_000, 3, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +154,16 @@ def runs(question: Question, effort: Effort, kind: type[Fleet]) -> tuple[list[Ta
     times = max(1.0, question.jobs / effort.jobs)
     jobs = round(question.jobs / times)
     most = 2 * math.ceil(jobs / IDS_PER_CALL)  # more find nothing left to claim
-    habits = replace(question.habits, workers=min(most, max(1, round(question.habits.workers / times))))
+    habits = experienced(question.habits)
+    if habits.cadence == "learned":
+        habits = replace(habits, price=settled(habits, question.jobs, question.rate, question.rhythm_s))
+    habits = replace(habits, workers=min(most, max(1, round(habits.workers / times))))
     span_s = effort.sweeps * question.rhythm_s
     tallies = []
-    for seed in range(min(effort.runs, math.ceil(effort.looks / (jobs * effort.sweeps)))):
+    for seed in range(min(effort.runs, max(1, round(effort.looks / (jobs * effort.sweeps))))):
         loop, tokens = Loop(), KnownRate(question.reach / times, question.rate / times)
         fleet = kind(habits, tokens, loop, Random(seed))
-        fleet.inherit(jobs, question.rhythm_s)
+        fleet.inherit(jobs, question.rate / times)
         loop.run(effort.before * question.rhythm_s)
         fleet.recount()
         loop.run(loop.now_s + span_s)
@@ -163,7 +177,7 @@ def weighted_lags(gaps: Sequence[Gap]) -> list[tuple[float, float]]:
     Where hardly any can have, because lives are long or all alike, an end is taken to be as likely at any moment.
     """
     by_chance = [(gap.lag_s, gap.chance) for gap in gaps if gap.chance > 0]
-    if sum(chance for _, chance in by_chance) >= ENOUGH:
+    if sum(chance for _, chance in by_chance) ** 2 > ENOUGH * sum(chance**2 for _, chance in by_chance):
         return by_chance
     return [(gap.lag_s, gap.length_s) for gap in gaps]
 
@@ -180,21 +194,43 @@ def needed(question: Question, lag_s: float) -> Need:
     """What a mean lag of `lag_s` needs, to about 3 %, for a fleet that is otherwise as in question."""
     if not SOONEST_S <= lag_s <= LONGEST_S:
         raise SettingsError(f"A mean lag of {lag_s:g} s cannot be planned: give {SOONEST_S:g} s or more.")
+    question = question.experienced  # once, not for each rate that is tried
     freshness_s = needed_freshness_s(question, lag_s)
-    high = max(RATE_MIN, even_rate(question.jobs, lag_s))
-    while (ample := ample_rate(question.jobs, freshness_s)) > high and mean_lag_s(question, high, freshness_s) > lag_s:
-        high = min(2 * high, ample)
-    low = high / 2
-    while low > RATE_MIN and mean_lag_s(question, low, freshness_s) <= lag_s:
-        high, low = low, low / 2
-    low = max(RATE_MIN, low)
-    while high / low > NEAR:
-        middle = math.sqrt(low * high)
-        if mean_lag_s(question, middle, freshness_s) > lag_s:
-            low = middle
-        else:
-            high = middle
-    return Need(high, workers_for(high, question.habits), freshness_s)
+
+    def tried(rate: float) -> Tried:
+        return Tried(max(RATE_MIN, rate), mean_lag_s(question, max(RATE_MIN, rate), freshness_s) / lag_s)
+
+    high, ample = tried(even_rate(question.jobs, lag_s)), ample_rate(question.jobs, freshness_s)
+    while high.missed and high.rate < ample:
+        high = tried(min(2 * high.rate, ample))
+    low = tried(high.rate / 2)
+    while not low.missed and low.rate > RATE_MIN:
+        high, low = low, tried(low.rate / 2)
+    while high.rate / low.rate > NEAR:
+        middle = tried(between(low, high))
+        low, high = (middle, high) if middle.missed else (low, middle)
+    return Need(high.rate, workers_for(high.rate, question.habits), freshness_s)
+
+
+class Tried(NamedTuple):
+    """A rate, and its mean lag over the one that is wanted."""
+
+    rate: float
+    lag: float
+
+    @property
+    def missed(self) -> bool:
+        """Whether the rate is not enough."""
+        return self.lag > 1
+
+
+def between(low: Tried, high: Tried) -> float:
+    """The rate to try next: just beside the one at which a power law through both has the lag, on its farther side."""
+    span = math.log(high.rate / low.rate)
+    place = span * math.log(low.lag) / math.log(low.lag / high.lag)
+    aside = ASIDE * math.log(NEAR)
+    place += aside if place < span / 2 else -aside
+    return low.rate * math.exp(min(max(place, ASIDE**2 * span), (1 - ASIDE**2) * span))
 
 
 def needed_freshness_s(question: Question, lag_s: float) -> float:

@@ -15,8 +15,8 @@ import msgspec
 
 from fleetpoll.simulator.config import Disturbance, Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.descriptions import Look, Template
+from fleetpoll.simulator.draws import draws
 from fleetpoll.simulator.gates import Gate
-from fleetpoll.simulator.laws import draws
 from fleetpoll.simulator.lifecycle import Life, gather, plan_life
 from fleetpoll.simulator.mix import Mix, Sort
 from fleetpoll.simulator.population import Population

@@ -21,8 +21,9 @@ import msgspec
 
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus
-from fleetpoll.simulator.laws import Uniform, draws, pick
-from fleetpoll.simulator.stages import STARTING_MAX_MS, Stages
+from fleetpoll.lifetimes.laws import Uniform, pick
+from fleetpoll.lifetimes.stages import STARTING_MAX_MS, Stages
+from fleetpoll.simulator.draws import draws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

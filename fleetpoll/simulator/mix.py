@@ -1,15 +1,13 @@
-"""What the jobs of a population are: several kinds side by side, each with a definition and lives of its own."""
+"""What the jobs of a population are: several sorts side by side, each with a look and lives of its own."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from fleetpoll.errors import SettingsError
-from fleetpoll.simulator.laws import draws, pick
-from fleetpoll.simulator.stages import Stages
+from fleetpoll.lifetimes.laws import pick
+from fleetpoll.simulator.draws import draws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,20 +16,6 @@ if TYPE_CHECKING:
     from fleetpoll.simulator.lifecycle import Life
 
 KIND_DRAW: Final = -2  # the part of a job's draws that says of which sort it is
-
-
-class Kind(Stages, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The jobs of one definition in one queue. `share` is their part of the arrivals, beside the shares of other kinds."""
-
-    job_definition: str
-    job_queue: str = "fleet"
-    share: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse a share of nothing."""
-        Stages.__post_init__(self)
-        if not 0 < self.share < math.inf:
-            raise SettingsError(f"share is {self.share:g}: give a number above 0")
 
 
 @dataclass(frozen=True, slots=True)

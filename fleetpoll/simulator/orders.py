@@ -13,9 +13,10 @@ from urllib.parse import parse_qs
 import msgspec
 
 from fleetpoll.errors import SettingsError
+from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.simulator.config import Limit, Operation
 from fleetpoll.simulator.descriptions import revised
-from fleetpoll.simulator.mix import Kind, Mix, Sort
+from fleetpoll.simulator.mix import Mix, Sort
 from fleetpoll.simulator.wire import Response
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ def test_a_plan_says_what_to_expect_and_what_to_set(cli: Cli) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = {line.partition(" ")[0]: line for line in done.stdout.splitlines()}
     assert "50,000 live, running for 5 m to 60 m each" in lines["jobs"]
+    assert "learned, of a fleet that has seen enough of these jobs" in lines["cadence"]
     assert "10 calls/s" in lines["allowance"]
     assert "100% of the allowance, 100.0 ids a call" in lines["calls"]
     assert "50 s for a look at every job; an even one has a mean lag of 25 s" in lines["sweep"]
@@ -35,10 +36,24 @@ def test_a_plan_is_one_object(cli: Cli) -> None:
 
     assert (plan["jobs"], plan["rate"], plan["freshness_s"], plan["workers"]) == (10_000, 10.0, 5.0, 4)
     assert (plan["life_s"], plan["sweep_s"], plan["bound_s"], plan["wanted_lag_s"]) == ([600.0, 7200.0], 10.0, 5.0, 2.6)
-    assert 4.5 < plan["lag_mean_s"] < 5.3
+    assert plan["cadence"] == "learned"
+    assert 3.5 < plan["lag_mean_s"] < 4.6
     assert len(plan["lag_cdf_s"]) == 101
-    assert 15 < plan["needed"]["rate"] < 40
+    assert 10 < plan["needed"]["rate"] < 25
     assert plan["advice"].startswith("For a mean lag of 2.6 s you need about ")
+
+
+@pytest.mark.parametrize(
+    ("cadence", "words", "low", "high"), [("elastic", (), 0.92, 1.02), ("even", ("--cadence", "even"), 1.0, 1.1)]
+)
+def test_a_plan_is_of_the_cadence_that_is_set(
+    cli: Cli, cadence: str, words: tuple[str, ...], low: float, high: float
+) -> None:
+    """The environment says which, and an option wins over it; what cannot learn is near the bound of an even sweep."""
+    (plan,) = cli.objects("plan", "--jobs", "10000", *words, FLEETPOLL_CADENCE="elastic")
+
+    assert plan["cadence"] == cadence
+    assert low < plan["lag_mean_s"] / plan["bound_s"] < high
 
 
 def test_rate_freshness_and_workers_are_the_settings(cli: Cli) -> None:
@@ -66,6 +81,7 @@ def test_a_lag_below_the_freshness_says_so(cli: Cli) -> None:
         (("--jobs", "5", "--life", "9:3"), "give 0 < MIN <= MAX"),
         (("--jobs", "5", "--life", "soon"), "is not MIN:MAX in seconds"),
         (("--jobs", "5", "--rate", "0"), "rate = '0' will not do"),
+        (("--jobs", "5", "--cadence", "odd"), "cadence = 'odd' will not do"),
         (("--jobs", "999999999999999", "--rate", "0.01"), "raise the rate"),
         ((), "--jobs"),
     ],

@@ -17,7 +17,7 @@ from fleetpoll.cycle import Cycle
 from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import SimulatorConfig
-from fleetpoll.simulator.mix import Kind
+from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import Rooms
 from tests.ids import make_ids

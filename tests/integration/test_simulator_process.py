@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from fleetpoll.errors import FleetpollError
+from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.simulator.config import Operation, SimulatorConfig
-from fleetpoll.simulator.mix import Kind
 from fleetpoll.simulator.process import Simulator
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
 import os
-from fleetpoll.simulator.mix import Kind
+from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.simulator.process import Simulator
 simulator = Simulator()
 print(simulator.process.pid, simulator.url, flush=True)

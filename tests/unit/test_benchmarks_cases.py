@@ -11,8 +11,8 @@ from benchmarks import results
 from benchmarks.contenders.catalogue import CONTENDERS
 from benchmarks.scenarios.cases import Case, Phase
 from benchmarks.scenarios.learning import CADENCES, LEARNING, RARE
+from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.settings import Settings
-from fleetpoll.simulator.mix import Kind
 
 SHORT = Kind(job_definition="step:1", run_s=60)
 LONGER = Kind(job_definition="step:1", run_s=120)

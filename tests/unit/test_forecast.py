@@ -9,7 +9,7 @@ from statistics import fmean
 
 import pytest
 
-from fleetpoll.cadence.policy import IDS_PER_CALL
+from fleetpoll.cadence.policy import IDS_PER_CALL, Cadence
 from fleetpoll.errors import SettingsError
 from fleetpoll.forecast.estimate import (
     COARSE,
@@ -22,13 +22,15 @@ from fleetpoll.forecast.estimate import (
     runs,
     weighted_lags,
 )
-from fleetpoll.forecast.fleet import Fleet, Gap, Grant, Habits, Known, KnownRate, Planner, Tokens
-from fleetpoll.forecast.lives import Job, Lives
+from fleetpoll.forecast.fleet import Fleet, Habits
+from fleetpoll.forecast.lives import Job, Lives, wall_ms
 from fleetpoll.forecast.loop import Loop
-from fleetpoll.jobs import JobStatus
+from fleetpoll.forecast.tally import Gap, end_between
+from fleetpoll.forecast.tokens import Grant, Known, KnownRate, Tokens
+from fleetpoll.lifetimes.laws import Law, LogNormal, Uniform
 
 LIVES = Lives(300.0, 3_600.0)
-HABITS = Habits(freshness_s=5.0, workers=4, lives=LIVES)
+HABITS = Habits(freshness_s=5.0, workers=4, lives=LIVES, cadence="elastic")
 QUICK = Effort(jobs=2_000, looks=1, before=4, sweeps=8)
 BUSY = Question(10_000, 10.0, HABITS)
 
@@ -50,30 +52,30 @@ def test_what_is_asked_for_happens_in_order() -> None:
     assert loop.now_s == 3.0
 
 
-def test_the_chances_of_all_gaps_make_one_end() -> None:
+@pytest.mark.parametrize("run", [LIVES.run, Uniform(60.0, 60.0), LogNormal(600.0, 1.0), LogNormal(60.0, 0.0)], ids=str)
+def test_the_chances_of_all_gaps_make_one_end(run: Law) -> None:
     """However the looks fall, a job that is looked at until it must have ended has ended once."""
     rng = Random(1)
-    for lives in (LIVES, Lives(60.0, 60.0)):
-        looks = [0.0, *sorted(rng.uniform(0.0, lives.max_s) for _ in range(50)), lives.max_s + 1]
-        alive, ended = 1.0, 0.0
-        for before, after in pairwise(looks):
-            chance = lives.chance(before, after)
-            alive, ended = alive * (1 - chance), ended + alive * chance
+    looks = [0.0, *sorted(rng.uniform(0.0, 3_600.0) for _ in range(50)), 1e9]
+    alive, ended = 1.0, 0.0
+    for before, after in pairwise(looks):
+        chance, end_s = end_between(run, before, after, rng)
+        alive, ended = alive * (1 - chance), ended + alive * chance
+        assert before <= end_s <= after
 
-        assert ended == pytest.approx(1.0)
-        assert lives.chance(0.0, lives.min_s - 1e-6) == 0.0
+    assert ended == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_moment_meets_the_long_lives_more_often() -> None:
     """Of lives that are half short and half long, the jobs that live at a moment are mostly long ones."""
     rng, lives = Random(2), Lives(1.0, 999.0)
-    met = [lives.amid(rng) for _ in range(4_000)]
-    ran_s = [job.moves_s[3] - job.moves_s[2] for job in met]
+    met = [lives.amid(0.0, rng) for _ in range(4_000)]
+    ran_s = [job.ended_s - job.started_s for job in met]
 
     assert fmean(ran_s) == pytest.approx(2 / 3 * 1_000, rel=0.04)  # E[L²]/E[L] of U(0, 1000), roughly
-    assert all(job.moves_s[3] > 0 >= job.changed_s for job in met)
-    assert {job.known for job in met} == {job.status_at(0.0) for job in met}
-    assert JobStatus.SUCCEEDED not in {job.known for job in met}
+    assert all(job.ended_s > 0 and job.known.changed_ms <= wall_ms(0.0) for job in met)
+    assert all(job.described(0.0, 0.0) is job.known for job in met)
+    assert not any(job.known.status.terminal for job in met)
 
 
 def test_a_known_rate_is_kept_to_the_token() -> None:
@@ -128,18 +130,19 @@ def test_only_the_sweep_counts(question: Question) -> None:
 
 
 class Witness(Fleet):
-    """Remembers the jobs whose end was seen."""
+    """Remembers its jobs, and those whose end was seen."""
 
     def __init__(self, habits: Habits, tokens: Tokens, loop: Loop, rng: Random) -> None:
         super().__init__(habits, tokens, loop, rng)
+        self.watched: dict[int, Job] = {}
         self.over: list[Job] = []
 
-    def _look(self, number: int, arrived_s: float, plan: Planner) -> float:
-        job = self.jobs[number]
-        delay_s = super()._look(number, arrived_s, plan)
-        if self.jobs[number] is not job:
-            self.over.append(job)
-        return delay_s
+    def _look(self, job: Job, arrived_s: float, cadence: Cadence) -> None:
+        ends = len(self.tally.ends)
+        super()._look(job, arrived_s, cadence)
+        self.watched[id(job)] = job
+        if len(self.tally.ends) > ends:
+            self.over.append(self.watched.pop(id(job)))
 
 
 class Moody(KnownRate):
@@ -165,9 +168,10 @@ def test_every_end_is_seen_exactly_once(tokens: Tokens) -> None:
 
     assert len(fleet.over) == len(fleet.tally.ends) > 3_000
     assert len({id(job) for job in fleet.over}) == len(fleet.over)
-    assert all(lag_s > 0 for _, lag_s in fleet.tally.ends)
-    assert len(fleet.jobs) == 800
-    assert min(job.moves_s[-1] for job in fleet.jobs) > loop.now_s - 20.0  # none that ended long ago is still unseen
+    assert all(end.lag_s > 0 for end in fleet.tally.ends)
+    assert fleet.live == 800
+    assert len(fleet.watched) == pytest.approx(800, abs=100)  # the others are new and were not looked at yet
+    assert min(job.ended_s for job in fleet.watched.values()) > loop.now_s - 20.0  # none ended long ago, unseen
     assert bool(fleet.tally.throttled) == isinstance(tokens, Moody)
 
 
@@ -180,7 +184,8 @@ def test_ends_that_may_have_been_say_the_same_as_ends_that_were() -> None:
 
     assert len(tally.ends) > 2_500
     assert weight == pytest.approx(len(tally.ends), rel=0.05)
-    assert sum(lag * chance for lag, chance in lags) / weight == pytest.approx(fmean(lag for _, lag in tally.ends), rel=0.05)
+    lag_s = sum(lag * chance for lag, chance in lags) / weight
+    assert lag_s == pytest.approx(fmean(end.lag_s for end in tally.ends), rel=0.05)
 
 
 def test_long_lives_are_forecast_without_waiting_for_their_ends() -> None:
@@ -209,6 +214,19 @@ def test_a_needed_rate_is_enough_and_not_much_more(jobs: int, lag_s: float) -> N
     assert forecast(Question(jobs, need.rate, habits), COARSE).lag_mean_s <= lag_s
     assert forecast(Question(jobs, need.rate / 1.2, habits), COARSE).lag_mean_s > lag_s
     assert (need.freshness_s < HABITS.freshness_s) == (lag_s <= 1.0)
+
+
+def test_who_learns_needs_fewer_calls() -> None:
+    """A lag needs a lower rate of a fleet that knows how long its jobs run, and is had at it."""
+    lives, wanted_s = Lives(200.0, 300.0), 5.0
+    elastic, learned = (
+        Question(10_000, 10.0, replace(HABITS, lives=lives, freshness_s=1.0, cadence=cadence))
+        for cadence in ("elastic", "learned")
+    )
+    need = needed(learned, wanted_s)
+
+    assert need.rate < 0.8 * needed(elastic, wanted_s).rate
+    assert forecast(replace(learned, rate=need.rate), COARSE).lag_mean_s <= wanted_s
 
 
 def test_a_fast_fleet_needs_more_workers() -> None:
@@ -274,7 +292,7 @@ def test_a_grant_that_is_held_is_reconsidered() -> None:
 
     loop, tokens = Loop(), Fickle()
     fleet = Fleet(replace(HABITS, workers=1), tokens, loop, Random(4))
-    fleet.inherit(5_000, 0.1)
+    fleet.inherit(5_000, 500.0)
     loop.run(20.0)
 
     assert fleet.tally.calls == pytest.approx(20.0 / (1.0 + HABITS.latency_s), abs=2)

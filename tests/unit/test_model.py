@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from statistics import fmean
 
 import pytest
 
-from benchmarks.model import law
+from benchmarks.model import law, learned
 from benchmarks.model.__main__ import main, values_of
 from benchmarks.model.aws import Aws, between
 from benchmarks.model.changes import Phase, Scene, play
 from benchmarks.model.design import HookFleet
+from benchmarks.model.scenes import CHANGED_S, Part, changing, fewer_jobs, jumping, more_jobs, scenes, steady
 from benchmarks.model.server import Server
 from fleetpoll.forecast.estimate import Effort, Question, forecast
 from fleetpoll.forecast.fleet import Habits
@@ -143,7 +146,7 @@ def test_a_command_prints_a_line_for_each_case_and_keeps_its_figures(
 
 def test_the_hooks_curve_forgets_old_jobs() -> None:
     """Each job for itself, with the allowance unused: lags are many times those of the fleet's cadence."""
-    question = Question(2_000, 10.0, Habits(5.0, 4, Lives(300.0, 3_600.0)))
+    question = Question(2_000, 10.0, Habits(5.0, 4, Lives(300.0, 3_600.0), cadence="elastic"))
     effort = Effort(500, looks=1, before=100, sweeps=100)
     fleet, hook = forecast(question, effort), forecast(question, effort, HookFleet)
 
@@ -160,3 +163,57 @@ def test_a_scene_is_counted_phase_by_phase() -> None:
     assert before[3].calls_per_s < more[3].calls_per_s
     assert (before[3].throttled, more[3].throttled) == (0, 0)
     assert halved[3].throttled > 0
+
+
+def test_a_scene_is_judged_by_parts() -> None:
+    """Lags are over the bound of their moment, of one pattern or of the others, by time or by their number."""
+    step = changing("step", 20, 40, alone=False)
+    film = learned.Film()
+    was, now = step.parts[1].sort, step.parts[2].sort
+    assert was is not None
+    assert now is not None
+    for second in range(100):
+        film.ends.append(learned.Noted(CHANGED_S + second, float(second), now if second % 2 else was))
+    film.spans = [learned.Span(CHANGED_S + start, 50, 5.0, -7.0) for start in (0.0, 5.0)]
+
+    def mean(part: Part) -> float:
+        return float(learned.figures([film], part)["mean"])
+
+    assert mean(Part("odd", 0, sort=now)) == 50.0
+    assert mean(Part("even", 0, sort=now, others=True)) == 49.0
+    assert mean(Part("first three", 0, sort=now, first=0, last=3)) == 3.0
+    assert mean(Part("a slice", CHANGED_S + 10, CHANGED_S + 12)) == 10.5
+    whole = learned.figures([film, film], Part("all", CHANGED_S))
+    assert (whole["ends"], whole["late"], whole["calls_per_s"]) == (200, 0.1, 10.0)
+    assert learned.figures([film], Part("before", 0, 10))["mean"] is None
+
+
+def test_a_scene_plays_what_happens_in_it() -> None:
+    """Events come at their time, and lags are judged by the jobs that there are then."""
+    scene = replace(jumping("more", more_jobs, fewer_jobs), jobs=500, rate=1.0, until_s=210.0)
+    film = learned.play(scene, "even", 1)
+    before, after = ([seen.over_bound for seen in film.ends if (seen.at_s < 200) == early] for early in (True, False))
+
+    assert len(film.spans) == 42
+    assert fmean(before) == pytest.approx(1.05, abs=0.1)
+    assert fmean(after) < 0.8  # the bound is 21 times as high, and nothing is as late yet
+    assert film == learned.play(scene, "even", 1)
+
+
+def test_the_scenes_have_names_of_their_own() -> None:
+    """A line of the table is found by its scene and part."""
+    names = [(scene.name, part.name) for scene in scenes() for part in scene.parts]
+    assert len(names) == len(set(names))
+    assert all(scene.parts[-1].from_s < scene.until_s for scene in scenes())
+
+
+def test_cadences_stand_beside_each_other_in_a_line() -> None:
+    """Each line has the figures of all three, and as much JSON; a figure that there is not is a dash."""
+    small = replace(steady("small", Lives(20.0, 40.0)), jobs=200, rate=1.0, until_s=60.0)
+    small = replace(small, parts=(Part("late", 40.0), Part("never", 1e6)))
+    (late, row), (never, _) = learned.told([small])
+
+    assert late.split()[:2] == ["small", "late"]
+    assert len(late) == len(never) == len(learned.HEAD)
+    assert {row[cadence]["ends"] > 50 for cadence in learned.CADENCES} == {True}
+    assert never.count(" - ") == 15

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from fleetpoll.jobs import AWS_STATUSES
+from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.simulator.account import Account
 from fleetpoll.simulator.config import SimulatorConfig
 from fleetpoll.simulator.lifecycle import Life
-from fleetpoll.simulator.mix import Kind
 from fleetpoll.simulator.orders import PREFIX, obey
 from fleetpoll.simulator.wire import Request
 

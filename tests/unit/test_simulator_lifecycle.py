@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from fleetpoll.jobs import JobStatus
+from fleetpoll.lifetimes.stages import Stages
 from fleetpoll.simulator.lifecycle import PHASES, Life, Plan, cut, gather, plan_life, summary
-from fleetpoll.simulator.stages import Stages
 
 LIFE = Life(seed=7, min_ms=60_000, max_ms=600_000, fail_share=0.3, retry_share=0.3, attempts=3)
 STAGED = Life(seed=7, stages=Stages(run_s=60, run_sigma=0.5, wait_s=20, wait_sigma=1.0))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
 from statistics import fmean, median
 
 import pytest
 
 from fleetpoll.errors import SettingsError
-from fleetpoll.simulator.laws import Law, LogNormal, Uniform, pick
-from fleetpoll.simulator.stages import HANDOVER_MS, STARTING_MAX_MS, Stages
+from fleetpoll.lifetimes.laws import RESOLUTION, Law, LogNormal, Uniform, drawn, pick
+from fleetpoll.lifetimes.stages import HANDOVER_MS, STARTING_MAX_MS, Stages
 
 GRID = [(number + 0.5) / 20_000 for number in range(20_000)]
 LAWS = [Uniform(20, 600), Uniform(60, 60), LogNormal(120, 1.0), LogNormal(18, 0.2), LogNormal(60, 0.0)]
@@ -70,3 +71,26 @@ def test_times_that_are_none_are_refused(times: dict[str, float], sentence: str)
     """What cannot be meant is an error when it is made, and says what could be."""
     with pytest.raises(SettingsError, match=sentence):
         Stages(**times)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=str)
+def test_a_share_is_that_of_the_draws(law: Law) -> None:
+    """How much of what begins lasts no longer than a length, at and beside each edge."""
+    lengths = [law.at(place) for place in GRID]
+    for length in (0.0, 0.9 * lengths[0], lengths[5_000], law.mean, lengths[-1], 2 * lengths[-1]):
+        assert law.share(length) == pytest.approx(fmean(other <= length for other in lengths), abs=1e-3)
+
+
+@pytest.mark.parametrize("law", [Uniform(20, 600), LogNormal(120, 1.0)], ids=str)
+def test_a_law_has_any_unit(law: Uniform | LogNormal) -> None:
+    """Seconds as milliseconds are a thousand times as many, whatever is asked."""
+    assert law.times(1000.0).at(0.3) == pytest.approx(1000 * law.at(0.3))
+    assert law.times(1000.0).met_at(0.3) == pytest.approx(1000 * law.met_at(0.3))
+    assert law.times(1000.0).share(60_000) == pytest.approx(law.share(60))
+
+
+def test_numbers_by_chance_stay_within_a_law() -> None:
+    """Of the numbers that are drawn none is 1, not even after half a grain is added."""
+    rng = Random(1)
+    assert all(0 <= drawn(rng) <= 1 - 1 / RESOLUTION for _ in range(1_000))
+    assert LogNormal(1.0, 1.0).at(1 - 1 / RESOLUTION) < 1_000

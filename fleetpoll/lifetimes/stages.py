@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from fleetpoll.errors import SettingsError
-from fleetpoll.simulator.laws import Law, LogNormal, Uniform
+from fleetpoll.lifetimes.laws import LogNormal, Uniform
 
 HANDOVER_MS: Final = (200.0, 1_500.0)  # SUBMITTED, and PENDING; less for short jobs
 HANDOVER_FULL_S: Final = 60.0  # jobs that run for so long have all of it
@@ -35,16 +35,20 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
             if not 0 <= getattr(self, name) <= SIGMA_MAX:
                 raise SettingsError(f"{name} is {getattr(self, name):g}: give 0 to {SIGMA_MAX:g}")
 
-    def lead(self) -> tuple[Law, ...]:
+    def lead(self) -> tuple[Uniform, ...]:
         """The lengths in ms of SUBMITTED and PENDING."""
         share = min(1.0, self.run_s / HANDOVER_FULL_S)
         return (Uniform(*(share * edge_ms for edge_ms in HANDOVER_MS)),) * 2
 
-    def turn(self) -> tuple[Law, ...]:
+    def turn(self) -> tuple[Uniform | LogNormal, ...]:
         """The lengths in ms of an attempt's RUNNABLE, STARTING and RUNNING."""
         run_ms = self.run_s * 1000
         starting = Uniform(*(min(STARTING_MAX_MS, share * run_ms) for share in STARTING_SHARE))
         return LogNormal(self.wait_s * 1000, self.wait_sigma), starting, LogNormal(run_ms, self.run_sigma)
+
+    def laws_s(self) -> tuple[Uniform | LogNormal, ...]:
+        """The lengths in seconds of the five statuses of a job that makes one attempt."""
+        return tuple(law.times(1e-3) for law in (*self.lead(), *self.turn()))
 
     def mean_ms(self, attempts: float) -> float:
         """The mean life of jobs that make so many attempts."""
