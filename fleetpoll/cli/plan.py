@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleetpoll.cadence.dwell import Dwell, Group
+from fleetpoll.cadence.dwell import Dwell, Group, groups_of
 from fleetpoll.cli.options import Asked, as_json, pass_asked, setting
 from fleetpoll.cli.render import emit, plural, span
 from fleetpoll.cli.simulate import life_option
 from fleetpoll.cli.tables import console, facts
+from fleetpoll.client.fleet import open_fleet
 from fleetpoll.forecast.estimate import SOONEST_S, Forecast, Need, Question, forecast, needed
 from fleetpoll.forecast.fleet import Habits
+from fleetpoll.forecast.learnt import learnt as of_pages
 from fleetpoll.forecast.lives import Lives, Population
+from fleetpoll.jobs import JobStatus
+from fleetpoll.settings import Settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,8 +29,10 @@ EPILOG = """\b
 Examples:
   fleetpoll plan --jobs 50000
   fleetpoll plan --jobs 50000 --rate 10 --lag 5 --life 600:7200
+  fleetpoll plan --learnt --rate 25
 """
 LIFE_S = (300.0, 3_600.0)
+LIVE = [status for status in JobStatus if not status.terminal]
 CADENCES = {
     "learned": "learned, of a fleet that has seen enough of these jobs to know how long they run",
     "elastic": "elastic, which need not know how long jobs run",
@@ -34,7 +41,8 @@ CADENCES = {
 
 
 @click.command(epilog=EPILOG)
-@click.option("--jobs", type=int, required=True, metavar="N", help="Live jobs at any time; they are replaced as they end.")
+@click.option("--jobs", type=int, metavar="N", help="Live jobs at any time; they are replaced as they end.")
+@click.option("--learnt", is_flag=True, help="For the jobs of the fleet: as many, of the definitions that it has learnt.")
 @setting("rate", metavar="RATE", help="DescribeJobs calls a second of the whole fleet, at most.")
 @setting("cadence", metavar="NAME", help="What decides when a job is looked at again: learned, elastic or even.")
 @setting("freshness", metavar="S", help="Fresh enough: no calls are spent to know sooner than this.")
@@ -43,15 +51,27 @@ CADENCES = {
 @click.option("--lag", type=float, metavar="S", help="The mean lag of completions that is wanted.  [default: the freshness]")
 @as_json
 @pass_asked
-def plan(asked: Asked, jobs: int, life: tuple[float, float] | None, lag: float | None, *, as_json: bool) -> None:
+def plan(
+    asked: Asked,
+    jobs: int | None,
+    life: tuple[float, float] | None,
+    lag: float | None,
+    *,
+    learnt: bool,
+    as_json: bool,
+) -> None:
     """Forecast calls and lags for a number of jobs, and the rate that a lag needs.
 
-    A model in virtual time that runs the workers' own policy; neither Redis nor AWS is asked. Lag is from the moment AWS
-    stops a job to its detection. No throttles are assumed.
+    A model in virtual time that runs the workers' own policy; AWS is not asked, nor is Redis without --learnt. Lag is from
+    the moment AWS stops a job to its detection. No throttles are assumed.
     """
+    if jobs is None and not learnt:
+        raise click.UsageError("Give --jobs N, or --learnt for those of the fleet.")
+    if learnt and life is not None:
+        raise click.UsageError("Give --life or --learnt: both say how long jobs run.")
     settings = asked.settings()
     wanted_s = max(settings.freshness, SOONEST_S) if lag is None else lag
-    wanted = alike(jobs, life or LIFE_S)
+    wanted = alike(jobs or 0, life or LIFE_S) if not learnt else of_the_fleet(settings, jobs)
     habits = Habits(
         settings.freshness,
         settings.workers,
@@ -86,6 +106,20 @@ def alike(jobs: int, life: tuple[float, float]) -> Wanted:
     shortest_s, longest_s = life
     words = f"running for {span(shortest_s)} to {span(longest_s)} each"
     return Wanted(jobs, Lives(shortest_s, longest_s), words, {"life_s": [shortest_s, longest_s]})
+
+
+def of_the_fleet(settings: Settings, jobs: int | None) -> Wanted:
+    """The live jobs of the fleet, or so many like them, by what it has learnt."""
+    with open_fleet(settings) as fleet:
+        pages = fleet.learnt()
+        live = Counter(job.job_definition for _, job in fleet.jobs(LIVE))
+    shares = Counter[str]()
+    for definition, count in live.items():
+        shares[groups_of(JobStatus.RUNNING, "", definition)[-1].name] += count
+    population = of_pages(pages, shares or None)
+    names = [sort.definition for sort in population.sorts]
+    words = f"of {plural(len(names), 'definition')}, running for as long as was learnt"
+    return Wanted(live.total() if jobs is None else jobs, population, words, {"definitions": names}, pages)
 
 
 def public(question: Question, about: dict[str, Any], expected: Forecast, wanted_s: float, need: Need) -> dict[str, Any]:

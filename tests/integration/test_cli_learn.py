@@ -211,3 +211,23 @@ def test_hostile_definitions_reach_no_terminal(cli: Cli, taught: Rooms) -> None:
         assert not set(shown) & {"\x1b", "\r"}
         assert "\\x1b[2J[red]x\\r" in shown
     assert "\x1b" not in cli("learn", "show", "\x1b[3J").stderr
+
+
+def test_a_plan_is_made_of_what_was_learnt(cli: Cli, taught: Rooms) -> None:
+    """As many jobs as there are live, of the definitions that are known among them; a number that is given wins."""
+    for job_id, status, definition in ((ONE, RUNNING, "align:1"), (TWO, RUNNABLE, "align:2"), (THREE, RUNNING, "rare:1")):
+        tracked(taught, job_id, status, definition)
+    (here,) = cli.objects("plan", "--learnt")
+    (more,) = cli.objects("plan", "--learnt", "--jobs", "400")
+
+    assert (here["jobs"], here["definitions"], more["jobs"]) == (3, ["align"], 400)
+    assert more["lag_mean_s"] < more["freshness_s"] / 2
+    assert "400 live, of 1 definition, running for as long as was learnt" in cli("plan", "--learnt", "--jobs", "400").stdout
+
+
+def test_a_plan_of_nothing_learnt_says_so(cli: Cli) -> None:
+    """Then somebody has to say how long jobs run; and who says it does not ask what was learnt."""
+    done = cli("plan", "--learnt")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "learnt nothing yet" in done.stderr
+    assert "Give --life or --learnt" in cli("plan", "--learnt", "--life", "60:600").stderr
