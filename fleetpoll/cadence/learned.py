@@ -40,7 +40,7 @@ from fleetpoll.cadence.hazard import quantile_s, wait_s
 from fleetpoll.cadence.policy import WAITING, Allowed, Cadence, Standing
 from fleetpoll.jobs import JobStatus
 
-GUARD = 6.0
+GUARD = 4.0
 """No job waits for longer than so many rhythms: what was never seen to end early may do so yet."""
 LEAST_S = 0.3
 """Nor for less than this: an API call takes as long, and a job that should have ended long ago is not to be hammered."""
@@ -59,7 +59,7 @@ OVERDUE_FREE, OVERDUE_GAIN, RHYTHM_MAX = 0.05, 4.0, 2.0
 LEAD_SHARE = 0.5
 """And not claimed by more than so much of a rhythm before its look: a pause of the bucket is not the rule."""
 JITTER = (0.95, 1.05)
-PRICE_START, PRICE_MIN, PRICE_MAX = -6.5, -16.0, 4.0
+PRICE_START, PRICE_MIN, PRICE_MAX = -8.0, -16.0, 4.0
 """ln p where nobody knows it yet, and its bounds. Too low a price only makes the schedule overdue, which then sweeps."""
 
 

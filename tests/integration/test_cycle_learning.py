@@ -15,9 +15,9 @@ from fleetpoll.cadence.dwell import groups_of
 from fleetpoll.clock import system_mono
 from fleetpoll.cycle import Cycle
 from fleetpoll.jobs import JobStatus
+from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import SimulatorConfig
-from fleetpoll.lifetimes.kinds import Kind
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import Rooms
 from tests.ids import make_ids
