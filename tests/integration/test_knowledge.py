@@ -51,6 +51,16 @@ def test_what_is_put_is_read(rooms: Rooms) -> None:
     assert rooms.client.zcard(rooms.keys.dwelt) == len(pages)
 
 
+def test_an_exit_without_time_at_risk_does_not_spoil_a_page(rooms: Rooms) -> None:
+    """The counts of a page stay pairs when the last of them is nothing."""
+    dwell = Dwell()
+    dwell.note(60.0, 60.0, left=True)
+
+    rooms.knowledge.put({ALIGN: dwell}, now_ms=NOW)
+
+    assert rooms.knowledge.pages(now_ms=NOW) == {ALIGN: dwell}
+
+
 def test_pages_are_added_or_replaced(rooms: Rooms) -> None:
     """What others know comes on top, or in place of what is known; and no more is remembered than of one's own."""
     rooms.knowledge.put({ALIGN: page(100)}, now_ms=NOW)
