@@ -141,9 +141,11 @@ class Learned(Cadence):
     def _unseen_s(self, job: Standing, rhythm_s: float) -> float:
         """How long a job that waits may be left alone, so that hardly any starts, runs and ends meanwhile.
 
-        One that is PENDING may be the parent of an array, whose children run while it is, and end next.
+        One that is PENDING may be the parent of an array, whose children run while it is, and end next. When looks get dear
+        this grows as all delays do: else those that wait, if most do, take more looks than there are, and who runs pays.
         """
+        least_s = WAITING_SHARE * rhythm_s * max(1.0, math.exp((self.price - PRICE_START) / 2))
         if job.status is JobStatus.PENDING:
-            return WAITING_SHARE * rhythm_s
+            return least_s
         running = self.knowledge.hazards(groups_of(JobStatus.RUNNING, job.queue, job.definition))
-        return max(WAITING_SHARE * rhythm_s, quantile_s(running, 0.0, SOON_SHARE))
+        return max(least_s, quantile_s(running, 0.0, SOON_SHARE))
