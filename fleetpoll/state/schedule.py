@@ -41,7 +41,7 @@ class Lease:
     jobs: dict[str, Snapshot]
     live: int
     claimed_ms: int  # Redis TIME
-    due_ms: int  # when the oldest of the jobs was due: their place in the schedule, if they are given back
+    due_ms: int  # when the oldest of the jobs was due
     asked_at: float  # monotonic, from before the claim: a slow answer must not stretch the lease
     trusted_until: float  # monotonic
     price: float | None = None  # ln p of a look; None: nobody has learnt anything yet
@@ -118,10 +118,11 @@ class Schedule:
         worker_id: str = "",
         now_ms: int | None = None,
     ) -> Lease | Nothing:
-        """Borrow up to 100 jobs: those that are due, topped up with the soonest that are not; or hear how long to wait.
+        """Borrow up to 100 jobs: those due, topped up with those whose delay is over most nearly; or hear how long to wait.
 
-        With fewer than 100 due, the oldest waits up to `patience_s` for company. A worker that names itself holds one
-        lease at a time: what it still held is given back first, so that a claim whose reply was lost costs nothing.
+        With fewer than 100 due, the oldest waits up to `patience_s` for company; if that is negative, one that is due only
+        so much later will do. A worker that names itself holds one lease at a time: what it still held is given back first,
+        so that a claim whose reply was lost costs nothing.
         """
         asked_at = self._mono()
         k = self._keys
