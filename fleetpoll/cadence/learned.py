@@ -59,6 +59,8 @@ OVERDUE_FREE, OVERDUE_GAIN, RHYTHM_MAX = 0.05, 4.0, 2.0
 LEAD_SHARE = 0.5
 """And not claimed by more than so much of a rhythm before its look: a pause of the bucket is not the rule."""
 JITTER = (0.95, 1.05)
+PRICE_USUAL = -6.5
+"""About where ln p comes to rest while most jobs run. Where looks are dearer than that, those who wait give way."""
 PRICE_START, PRICE_MIN, PRICE_MAX = -8.0, -16.0, 4.0
 """ln p where nobody knows it yet, and its bounds. Too low a price only makes the schedule overdue, which then sweeps."""
 
@@ -141,9 +143,11 @@ class Learned(Cadence):
     def _unseen_s(self, job: Standing, rhythm_s: float) -> float:
         """How long a job that waits may be left alone, so that hardly any starts, runs and ends meanwhile.
 
-        One that is PENDING may be the parent of an array, whose children run while it is, and end next.
+        One that is PENDING may be the parent of an array, whose children run while it is, and end next. When looks get dear
+        this grows as all delays do: else those that wait, if most do, take more looks than there are, and who runs pays.
         """
+        least_s = WAITING_SHARE * rhythm_s * max(1.0, math.exp((self.price - PRICE_USUAL) / 2))
         if job.status is JobStatus.PENDING:
-            return WAITING_SHARE * rhythm_s
+            return least_s
         running = self.knowledge.hazards(groups_of(JobStatus.RUNNING, job.queue, job.definition))
-        return max(WAITING_SHARE * rhythm_s, quantile_s(running, 0.0, SOON_SHARE))
+        return max(least_s, quantile_s(running, 0.0, SOON_SHARE))

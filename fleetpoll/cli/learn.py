@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ from fleetpoll.cadence.dwell import DEFINITION, Dwell, Group, groups_of
 from fleetpoll.cli import exits
 from fleetpoll.cli.learn_report import STATUSES, Row, overview, rows_of, titled, worth
 from fleetpoll.cli.options import Asked, as_json, pass_asked
-from fleetpoll.cli.reading import complaint, lines
+from fleetpoll.cli.reading import complaint, lines, shown
 from fleetpoll.cli.render import emit, plural, safe, say
 from fleetpoll.cli.tables import console
 from fleetpoll.client.exchange import from_text, to_text
@@ -101,13 +102,15 @@ def export_(asked: Asked, file: str) -> None:
     """
     with open_fleet(asked.settings()) as fleet:
         pages = fleet.learnt()
+    text = "".join(f"{to_text(group, pages[group])}\n" for group in sorted(pages))
     try:
-        with click.open_file(file, "w", encoding="utf-8", atomic=True) as out:
-            out.writelines(f"{to_text(group, pages[group])}\n" for group in sorted(pages))
+        # A file is replaced when all is written; a device or a named pipe is there to be written to.
+        with click.open_file(file, "w", encoding="utf-8", atomic=Path(file).is_file() or not Path(file).exists()) as out:
+            out.write(text)
     except BrokenPipeError:
         raise  # whoever reads has seen enough
     except OSError as error:
-        raise SettingsError(f"{safe(file)} cannot be written: {error.strerror}.") from None
+        raise SettingsError(f"{shown(file, 'output')} cannot be written: {error.strerror}.") from None
     say(f"{plural(len(pages), 'group')} of jobs written.")
 
 

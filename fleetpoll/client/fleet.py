@@ -20,6 +20,7 @@ from fleetpoll.jobs import JobStatus, Snapshot, Transition, as_job_id
 from fleetpoll.settings import Settings
 from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.limiter import FleetLimiter, SteadfastLimiter
+from fleetpoll.state.pages import GROUPS_KEPT
 from fleetpoll.state.probe import ServerFacts, probe
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Beat, Order, OrderKind
@@ -152,7 +153,12 @@ class Fleet:
         return self._rooms.knowledge.forget_all()
 
     def teach(self, pages: Mapping[Group, Dwell], *, replace: bool = False) -> None:
-        """Let the fleet know what others have learnt, beside what it knows itself, or in place of it."""
+        """Let the fleet know what others have learnt, beside what it knows itself, or in place of it.
+
+        Raises SettingsError for more groups than a fleet remembers.
+        """
+        if len(pages) > GROUPS_KEPT:
+            raise SettingsError(f"{len(pages):,} groups of jobs: a fleet remembers {GROUPS_KEPT:,}. Leave some out.")
         self._rooms.knowledge.put(pages, replace=replace)
 
     def order(self, kind: OrderKind | None) -> None:

@@ -21,6 +21,11 @@ def code_of(delay_s: float) -> float:
     return min(max(power, 1), HALF - 1) / PARTS
 
 
+def is_due_time(score: float) -> bool:
+    """Whether a score is a due time, and not the fence of a lease."""
+    return score % 1 * PARTS < HALF
+
+
 def looked_ms(score: float) -> int:
     """When the look was made upon which this due time was planned; 0 if that is not known."""
     part = score % 1 * PARTS

@@ -54,10 +54,10 @@ def flat(dwell: Dwell) -> Iterator[float]:
 
 def page_text(dwell: Dwell, since_ms: int) -> str:
     """A page as it is stored, to be faded from `since_ms` on."""
-    counts = [count for pair in zip(dwell.exits, dwell.at_risk_s, strict=True) for count in pair]
-    while counts and not counts[-1]:
-        counts.pop()
-    return _encode([since_ms, *(round(count, 3) for count in counts)]).decode()
+    pairs = [(round(exits, 3), round(at_risk_s, 3)) for exits, at_risk_s in zip(dwell.exits, dwell.at_risk_s, strict=True)]
+    while pairs and not any(pairs[-1]):
+        pairs.pop()
+    return _encode([since_ms, *(count for pair in pairs for count in pair)]).decode()
 
 
 def read_page(text: str, now_ms: int | None = None) -> Dwell | None:

@@ -15,7 +15,7 @@ import msgspec
 
 from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.jobs import Snapshot, Transition
-from fleetpoll.state.delays import code_of, looked_ms
+from fleetpoll.state.delays import code_of, is_due_time, looked_ms
 from fleetpoll.state.pages import Lesson
 from fleetpoll.state.scripts import chunks
 
@@ -41,7 +41,7 @@ class Lease:
     jobs: dict[str, Snapshot]
     live: int
     claimed_ms: int  # Redis TIME
-    due_ms: int  # when the oldest of the jobs was due: their place in the schedule, if they are given back
+    due_ms: int  # when the oldest of the jobs was due
     asked_at: float  # monotonic, from before the claim: a slow answer must not stretch the lease
     trusted_until: float  # monotonic
     price: float | None = None  # ln p of a look; None: nobody has learnt anything yet
@@ -50,6 +50,16 @@ class Lease:
     def looked_ms(self, job_id: str) -> int:
         """When a job was looked at last, within a part of a hundred of what has passed; 0 if that is not known."""
         return looked_ms(self.scores.get(job_id, 0.0))
+
+    def place(self, job_id: str) -> float:
+        """The score that a job had, unless that was the fence of a lease that has run out: then it is due since."""
+        score = self.scores.get(job_id, float(self.due_ms))
+        return score if is_due_time(score) else float(int(score))
+
+    def later(self, job_id: str, due_ms: int) -> float:
+        """The score of a job that is to be due at `due_ms` and has not been looked at meanwhile."""
+        looked = self.looked_ms(job_id)
+        return due_ms + code_of((due_ms - looked) / 1000) if looked else float(due_ms)
 
     def now_ms(self, mono: float) -> int:
         """Redis TIME at the monotonic moment `mono`, without asking Redis."""
@@ -108,10 +118,11 @@ class Schedule:
         worker_id: str = "",
         now_ms: int | None = None,
     ) -> Lease | Nothing:
-        """Borrow up to 100 jobs: those that are due, topped up with the soonest that are not; or hear how long to wait.
+        """Borrow up to 100 jobs: those due, topped up with those whose delay is over most nearly; or hear how long to wait.
 
-        With fewer than 100 due, the oldest waits up to `patience_s` for company. A worker that names itself holds one
-        lease at a time: what it still held is given back first, so that a claim whose reply was lost costs nothing.
+        With fewer than 100 due, the oldest waits up to `patience_s` for company; if that is negative, one that is due only
+        so much later will do. A worker that names itself holds one lease at a time: what it still held is given back first,
+        so that a claim whose reply was lost costs nothing.
         """
         asked_at = self._mono()
         k = self._keys
@@ -148,13 +159,13 @@ class Schedule:
         """Give jobs of a lease back without results. Returns how many were still held.
 
         They are due after `delay_s`; None keeps their place, so that a lease that never got a token costs them no lag.
-        `call` says how a call that was made for them ended, so that it is counted.
+        When they were looked at last stays known. `call` says how a call that was made for them ended, to be counted.
         """
-        if delay_s is None:
-            moment_ms = lease.now_ms(self._mono()) if now_ms is None else now_ms
-            delay_s = (lease.due_ms - moment_ms) / 1000
-        keys = (self._keys.schedule, self._keys.totals)
-        return int(self._scripts.run("release", keys, (_now(now_ms), lease.fence, _ms(delay_s), call, *ids)))
+        moment_ms = lease.now_ms(self._mono()) if now_ms is None else now_ms
+        args: list[Argument] = [lease.fence, call]
+        for job_id in ids:
+            args += (job_id, lease.place(job_id) if delay_s is None else lease.later(job_id, moment_ms + _ms(delay_s)))
+        return int(self._scripts.run("release", (self._keys.schedule, self._keys.totals), args))
 
     def settle(
         self,

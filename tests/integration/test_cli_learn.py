@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import stat
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -136,6 +138,19 @@ def test_an_export_is_read_by_another_fleet(cli: Cli, taught: Rooms, tmp_path: P
     after = cli.objects("learn", "show")
     assert after[0]["price"] is None
     assert [row["p50_s"] for row in after[1:3]] == pytest.approx([row["p50_s"] for row in before[1:3]], rel=1e-3)
+
+
+def test_an_export_is_written_into_what_is_no_file(cli: Cli, taught: Rooms, tmp_path: Path) -> None:
+    """A named pipe is still one afterwards, and whoever reads it has got all; so is a device."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    done = cli("learn", "export", str(pipe))
+
+    assert done.returncode == 0
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert os.read(reader, 1 << 20).count(b"\n") == 14
+    os.close(reader)
 
 
 def test_one_bad_line_keeps_all_from_being_taken_in(cli: Cli, rooms: Rooms) -> None:

@@ -15,7 +15,7 @@ from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus, Snapshot
 from fleetpoll.settings import Settings
 from fleetpoll.state.knowledge import Knowledge
-from fleetpoll.state.pages import page_text, read_page
+from fleetpoll.state.pages import GROUPS_KEPT, page_text, read_page
 from fleetpoll.state.rooms import Rooms
 
 NOW = 1_800_000_000_000
@@ -49,6 +49,27 @@ def test_what_is_put_is_read(rooms: Rooms) -> None:
     some = list(pages)[::400]
     assert set(rooms.knowledge.pages([*some, ALIGN], now_ms=NOW)) == set(some)
     assert rooms.client.zcard(rooms.keys.dwelt) == len(pages)
+
+
+def test_an_exit_without_time_at_risk_does_not_spoil_a_page(rooms: Rooms) -> None:
+    """The counts of a page stay pairs when the last of them is nothing."""
+    dwell = Dwell()
+    dwell.note(60.0, 60.0, left=True)
+
+    rooms.knowledge.put({ALIGN: dwell}, now_ms=NOW)
+
+    assert rooms.knowledge.pages(now_ms=NOW) == {ALIGN: dwell}
+
+
+def test_more_than_a_fleet_remembers_is_not_taken_in(rooms: Rooms, settings: Settings) -> None:
+    """It would push out what the fleet has learnt itself, and most of it would be forgotten at once."""
+    rooms.knowledge.put({ALIGN: page(3)}, now_ms=NOW)
+    many = {Group(JobStatus.RUNNING, DEFINITION, f"d{number}"): page(1) for number in range(GROUPS_KEPT + 1)}
+
+    with pytest.raises(SettingsError, match="5,001"):
+        Fleet(rooms, settings).teach(many)
+
+    assert set(rooms.knowledge.pages(now_ms=NOW)) == {ALIGN}
 
 
 def test_pages_are_added_or_replaced(rooms: Rooms) -> None:

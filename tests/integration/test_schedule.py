@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+import pytest
 
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.state.rooms import Rooms
@@ -306,6 +307,33 @@ def test_released_jobs_keep_their_place(rooms: Rooms) -> None:
     rooms.schedule.release(lease, old, now_ms=NOW + 300)
 
     assert set(lease_of(rooms, NOW + 400).jobs) == set(old)
+
+
+@pytest.mark.parametrize("delay_s", [None, 2.0])
+def test_released_jobs_were_looked_at_when_they_were(rooms: Rooms, delay_s: float | None) -> None:
+    """A lease that is given back is no look: the time at risk since the last one is not lost, nor anybody's own due time."""
+    ids = make_ids(3)
+    rooms.schedule.track(ids, now_ms=NOW)
+    settle(rooms, lease_of(rooms, NOW), [Look(job_id, 5.0 + place) for place, job_id in enumerate(ids)], NOW)
+    lease = lease_of(rooms, NOW + 5_200)
+
+    assert rooms.schedule.release(lease, ids, delay_s=delay_s, now_ms=NOW + 5_300) == 3
+
+    again = lease_of(rooms, NOW + 8_000)
+    assert all(abs(again.looked_ms(job_id) - NOW) <= 0.01 * 8_000 for job_id in ids)
+    if delay_s is None:
+        assert again.scores == lease.scores
+
+
+def test_a_fence_does_not_come_back(rooms: Rooms) -> None:
+    """Jobs of a lease that ran out, claimed and given back by another, are due; the late worker settles nothing."""
+    ids = make_ids(2)
+    rooms.schedule.track(ids, now_ms=NOW)
+    late = lease_of(rooms, NOW)
+    rooms.schedule.release(lease_of(rooms, NOW + 60_001), ids, now_ms=NOW + 60_002)
+
+    assert settle(rooms, late, [Look(job_id, 1.0) for job_id in ids], NOW + 60_003) == (0, 2)
+    assert set(lease_of(rooms, NOW + 60_003).jobs) == set(ids)
 
 
 def test_calls_are_counted_by_how_they_ended(rooms: Rooms) -> None:

@@ -14,7 +14,7 @@ from fleetpoll.cadence.ages import BUCKETS, bucket_at
 from fleetpoll.cadence.choice import Choice
 from fleetpoll.cadence.dwell import Groups
 from fleetpoll.cadence.elastic import Elastic, Even
-from fleetpoll.cadence.learned import GUARD, KAPPA, LEAST_S, PRICE_START, STEP_MIN, WAITING_SHARE, Learned
+from fleetpoll.cadence.learned import GUARD, KAPPA, LEAST_S, PRICE_START, PRICE_USUAL, STEP_MIN, WAITING_SHARE, Learned
 from fleetpoll.cadence.policy import Allowed, Standing
 from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import WEIGHTS, load
@@ -129,7 +129,9 @@ def test_a_job_that_waits_is_looked_at_before_it_could_have_run_unseen() -> None
     known = Known(rates={RUNNABLE: 1e-6, RUNNING: 0.01})
     tenth_s = -math.log(0.9) / 0.01
 
-    assert mean_delay_s(law(known), Standing(RUNNABLE, 5.0, 5.0)) == pytest.approx(tenth_s, rel=0.02)
+    delay_s = mean_delay_s(law(known, price=PRICE_START), Standing(RUNNABLE, 5.0, 5.0))
+
+    assert delay_s == pytest.approx(tenth_s, rel=0.02)
 
 
 def test_a_submitted_job_may_be_about_to_start() -> None:
@@ -146,7 +148,24 @@ def test_a_pending_job_may_be_a_parent_that_ends_next() -> None:
     """The parent of an array is PENDING while its children run: it is looked at about once a sweep."""
     known = Known(rates={PENDING: 1e-6, RUNNING: 1e-6})
 
-    assert mean_delay_s(law(known), Standing(PENDING, 600.0, 600.0)) == pytest.approx(WAITING_SHARE * 10.0, rel=0.02)
+    delay_s = mean_delay_s(law(known, price=PRICE_START), Standing(PENDING, 600.0, 600.0))
+
+    assert delay_s == pytest.approx(WAITING_SHARE * 10.0, rel=0.02)
+
+
+@pytest.mark.parametrize("waiting", [PENDING, RUNNABLE])
+def test_those_who_wait_do_not_take_the_looks_of_those_who_run(waiting: JobStatus) -> None:
+    """However few of the jobs run, they are looked at about once a sweep, and the price comes to rest."""
+    known, rng, price = Known(rates={waiting: 1e-6, RUNNING: 0.01}), Random(1), PRICE_USUAL
+    for _ in range(800):
+        call = law(known, Allowed(0.5, 4_000, 1.0), price)  # a sweep takes 40 s, one job in ten runs for less than 11 s
+        for _ in range(99):
+            call.delay_s(Standing(waiting, 600.0, 600.0, "q", "d:1"), rng)
+        running_s = call.delay_s(running(600.0), rng)
+        price += call.price_step
+
+    assert price < PRICE_USUAL + 0.5
+    assert running_s < 1.5 * 40.0
 
 
 def test_who_knows_nothing_sweeps_evenly() -> None:
