@@ -18,7 +18,7 @@ from fleetpoll.cadence.choice import Choice
 from fleetpoll.cadence.policy import Cadence
 from fleetpoll.cadence.stays import standing
 from fleetpoll.clock import Mono
-from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
+from fleetpoll.diff import Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
 from fleetpoll.jobs import Description, JobStatus, Transition
 from fleetpoll.settings import Settings
@@ -142,7 +142,8 @@ class Cycle:
         outcomes = {i: compare(lease.jobs[i], found.get(i), now_ms, self._patience) for i in ids}
         allowed = choice.allowed(lease.live, granted, mono)
         for job_id, outcome in outcomes.items():
-            if not isinstance(outcome, Missing):  # an answer that left a job out tells nothing of it
+            described = found.get(job_id)
+            if described is not None and described.status is not None:  # else the answer tells nothing of it
                 choice.note(outcome.known, outcome.record or outcome.known, lease.looked_ms(job_id), now_ms)
         lead_s, overdue_s = mono - lease.asked_at, (lease.claimed_ms - lease.due_ms) / 1000
         cadence = choice.cadence(allowed, lease.price, lead_s, max(0.0, overdue_s))

@@ -9,6 +9,7 @@ whatever its revision.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -125,7 +126,15 @@ def ageless(dwell: Dwell) -> tuple[float, ...]:
 def drawn(dwell: Dwell, above: Sequence[float], worth: float = WORTH) -> tuple[float, ...]:
     """What the counts of one level say, drawn to the hazards of the level above by `worth` exits a bucket.
 
-    It is the mean of the posterior in a gamma-Poisson model.
+    It is the mean of the posterior in a gamma-Poisson model, unless jobs were seen to leave faster than above. A level where
+    hardly anybody leaves at that age would then outweigh any number of exits with its years at risk, so the mean is that of
+    the logarithms. The two meet where the hazards do.
     """
     counts = zip(dwell.exits, dwell.at_risk_s, above, strict=True)
-    return tuple([(exits + worth) / (at_risk_s + worth / hazard) for exits, at_risk_s, hazard in counts])
+    return tuple([_drawn(exits, at_risk_s, hazard, worth) for exits, at_risk_s, hazard in counts])
+
+
+def _drawn(exits: float, at_risk_s: float, above: float, worth: float) -> float:
+    if exits <= above * at_risk_s or at_risk_s <= 0:
+        return (exits + worth) / (at_risk_s + worth / above)
+    return above * math.pow(exits / at_risk_s / above, exits / (exits + worth))

@@ -42,8 +42,10 @@ from fleetpoll.jobs import JobStatus
 
 GUARD = 4.0
 """No job waits for longer than so many rhythms: what was never seen to end early may do so yet."""
+HORIZON_S = 1_800.0
+"""Nor for longer than this, or than is fresh enough: a rate that has dipped will be another by then."""
 LEAST_S = 0.3
-"""Nor for less than this: an API call takes as long, and a job that should have ended long ago is not to be hammered."""
+"""And none for less than this: a call takes as long, and a job that should have ended long ago is not to be hammered."""
 SOON_SHARE = 0.1
 """So many jobs of a definition run for less than the time that a waiting one is left alone."""
 WAITING_SHARE = 0.9
@@ -92,8 +94,10 @@ class Learned(Cadence):
     def delay_s(self, job: Standing, rng: Random) -> float:
         """How long to wait before the next look."""
         rhythm_s = self.rhythm_s(job)
-        delay_s = min(max(self._asked_s(job, rhythm_s, rng), LEAST_S), GUARD * rhythm_s)
-        self._count(delay_s, rhythm_s)
+        longest_s = min(GUARD * rhythm_s, max(HORIZON_S, GUARD * self.allowed.freshness_s))
+        delay_s = min(max(self._asked_s(job, rhythm_s, rng), LEAST_S), longest_s)
+        if job.status in self.weights:  # the others do not go by the price
+            self._count(delay_s, min(rhythm_s, longest_s))
         return max(0.0, delay_s * rng.uniform(*JITTER) - min(self.lead_s, LEAD_SHARE * rhythm_s))
 
     def ended(self) -> None:

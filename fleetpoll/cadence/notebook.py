@@ -17,8 +17,10 @@ from fleetpoll.jobs import JobStatus
 
 PAGES_READ = 20
 """How many pages are asked for with a settlement, of groups that this process meets for the first time."""
-PAGES_KEPT = 3_000
-"""Of how many groups a process keeps pages; the definitions that it has met first are forgotten first."""
+PAGES_SENT, PAGES_WAITING = 5, 200
+"""How many pages are sent with a settlement at most, and how many have to wait for each that is sent beside the first."""
+PAGES_KEPT = 6_000
+"""Of how many groups a process keeps pages; the definitions that it has sent or met first are forgotten first."""
 STALE_S = 2.0
 """For how long a hazard is used before the counts are looked at again."""
 
@@ -88,18 +90,24 @@ class Notebook:
     def homework(self) -> Homework:
         """What is to go with the next settlement. The notes in it are believed to have arrived."""
         notes = {}
-        self._turn = not self._turn
-        waiting = (self._ended or self._others) if self._turn else (self._others or self._ended)
-        if waiting:
-            group = next(iter(waiting))
-            del waiting[group]
-            page = self._page(group)
+        waiting = len(self._ended) + len(self._others)
+        for _ in range(min(waiting, PAGES_SENT, 1 + waiting // PAGES_WAITING)):
+            self._turn = not self._turn
+            group = self._next()
+            page = self._pages[group] = self._pages.pop(group)  # to the end: it is in use
             notes[group], page.notes = page.notes, Dwell()
             page.read.learn(notes[group], group.exits_kept)
         read = [group for group in islice(self._unread, PAGES_READ) if group not in notes]
         for group in read:  # what is asked for in vain does not stand before others
             self._unread[group] = self._unread.pop(group)
         return Homework(notes, read)
+
+    def _next(self) -> Group:
+        """The group whose notes are sent next."""
+        waiting = (self._ended or self._others) if self._turn else (self._others or self._ended)
+        group = next(iter(waiting))
+        del waiting[group]
+        return group
 
     def absorb(self, pages: Mapping[Group, Dwell]) -> None:
         """Pages as they stand in Redis now."""
@@ -121,7 +129,8 @@ class Notebook:
         if old is not None:
             for place in (self._pages, self._unread, self._ended, self._others):
                 place.pop(old, None)
-        self._hazards.clear()
+        if len(self._hazards) > PAGES_KEPT:
+            self._hazards.clear()
 
     def _hazard(self, groups: tuple[Group, ...]) -> Hazard:
         found = self._hazards.get(groups)

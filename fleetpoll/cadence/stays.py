@@ -48,10 +48,11 @@ def standing(job: Snapshot, now_ms: int) -> Standing:
 def stays(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Iterator[Stay]:
     """The stays that were observed between the last look (0: not known when) and this one, which found `record`."""
     moved = (record.status, record.attempt) != (known.status, known.attempt)
-    if known.status in COUNTED and record.status not in GIVEN_UP:
+    # Where a lease was lost, nothing is known of the time at risk, and an exit without it would say too much.
+    if looked_ms and known.status in COUNTED and record.status not in GIVEN_UP:
         if moved:
             yield from _left(known, record, looked_ms, now_ms)
-        elif looked_ms:
+        else:
             yield _stay(known.status, since_ms(known), looked_ms, now_ms, left=False)
     if moved and record.started_ms and (known.status is not JobStatus.RUNNING or known.started_ms != record.started_ms):
         yield from _run(record, now_ms)
@@ -59,8 +60,7 @@ def stays(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Ite
 
 def _left(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Iterator[Stay]:
     """A status that was left; and if that was one before RUNNABLE and the job has started since, RUNNABLE as well."""
-    since, to_ms = since_ms(known), left_ms(known, record, now_ms)
-    from_ms = looked_ms or to_ms
+    since, from_ms, to_ms = since_ms(known), looked_ms, left_ms(known, record, now_ms)
     if known.status in BEFORE_RUNNABLE and to_ms == record.started_ms:
         yield _stay(known.status, since, from_ms, (from_ms + to_ms) // 2, left=True)  # somewhere in between
         yield _stay(JobStatus.RUNNABLE, since, from_ms, to_ms, left=True)
@@ -71,8 +71,9 @@ def _left(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Ite
 def left_ms(known: Snapshot, record: Snapshot, now_ms: int) -> int:
     """When a job left the status that it was known in: as AWS dates it, else when we saw it."""
     if known.status is JobStatus.RUNNING:
-        same_run = record.started_ms in {0, known.started_ms}
-        return record.stopped_ms if record.status.terminal and record.stopped_ms and same_run else now_ms
+        if record.started_ms not in {0, known.started_ms}:  # it was over before the next one began
+            return max(known.started_ms, min(now_ms, record.started_ms))
+        return record.stopped_ms if record.status.terminal and record.stopped_ms else now_ms
     before_run = record.started_ms > since_ms(known) and record.started_ms <= now_ms
     return record.started_ms if before_run else now_ms
 

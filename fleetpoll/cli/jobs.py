@@ -74,7 +74,7 @@ def show(asked: Asked, ctx: click.Context, job_id: str, *, as_json: bool) -> Non
     """
     ids = read_ids([job_id], []).good
     with open_fleet(asked.settings()) as fleet:
-        snapshot = fleet.get(ids).get(job_id)
+        snapshot = next(iter(fleet.get(ids).values()), None)
         end = fleet.expected_end(snapshot) if snapshot else None
     if snapshot is None:
         say(f"{job_id} is not tracked; fleetpoll track {job_id} starts it.")

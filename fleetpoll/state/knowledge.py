@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.cadence.stays import COUNTED
 from fleetpoll.state.connection import server_ms, translated
-from fleetpoll.state.pages import GROUPS_KEPT, page_text, read_page
+from fleetpoll.state.pages import GROUPS_KEPT, as_price, page_text, read_page
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Knowledge:
     def price(self) -> float | None:
         """The price of a look, as ln p (see cadence/learned.py); None if no look has been paid for yet."""
         stored: Any = self._client.get(self._keys.price)
-        return None if stored is None else float(stored)
+        return as_price(stored)
 
     def put(self, pages: Mapping[Group, Dwell], *, replace: bool = False, now_ms: int | None = None) -> None:
         """Add pages to those of the fleet, or put them in their place, all in one step; they count as noted now.

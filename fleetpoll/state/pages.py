@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -73,3 +74,12 @@ def read_page(text: str, now_ms: int | None = None) -> Dwell | None:
     if now_ms is not None:
         dwell.fade(0.5 ** (max(0.0, now_ms - since_ms) / (HALF_LIFE_S * 1000)))
     return dwell
+
+
+def as_price(text: str | None) -> float | None:
+    """The price of a look as it is stored; None for what is none."""
+    try:
+        price = float(text or "nan")
+    except ValueError:
+        return None
+    return price if math.isfinite(price) else None

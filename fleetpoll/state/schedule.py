@@ -16,7 +16,7 @@ import msgspec
 from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.jobs import Snapshot, Transition
 from fleetpoll.state.delays import code_of, is_due_time, looked_ms
-from fleetpoll.state.pages import Lesson
+from fleetpoll.state.pages import Lesson, as_price
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Schedule:
             due_ms=int(wait_or_due),
             asked_at=asked_at,
             trusted_until=asked_at + visibility_s - margin_s,
-            price=float(price) if price else None,
+            price=as_price(price),
             scores=dict(zip(records, map(float, jobs[2::3]), strict=True)),
         )
 

@@ -222,14 +222,28 @@ def test_a_late_settlement_teaches_nothing(rooms: Rooms) -> None:
     assert rooms.client.exists(rooms.keys.dwell, rooms.keys.dwelt, rooms.keys.price) == 0
 
 
-@pytest.mark.parametrize("strange", ["", "no page", "{}", "[]", '["x"]'])
+@pytest.mark.parametrize(
+    "strange", ["", "no page", "{}", "[]", '["x"]', "[1,null,2]", '[1,"x",2]', "[1,{},[]]", "[1e999,1,2]", "[1,1e300,1]"]
+)
 def test_what_is_no_page_keeps_nobody_from_settling(rooms: Rooms, strange: str) -> None:
     """It is nothing to whoever asks for it, and a new page takes its place."""
     rooms.client.hset(rooms.keys.dwell, str(ALIGN), strange)
-    assert teach(rooms, Lesson(read=[ALIGN])).pages == {ALIGN: Dwell()}
     more = notes(Random(11), 5)
     assert teach(rooms, Lesson(notes={ALIGN: more})).pages[ALIGN].known == more.known
     assert noted_since(rooms, ALIGN) == NOW
+
+
+@pytest.mark.parametrize("strange", ["", "abc", "1e999"])
+def test_what_is_no_price_keeps_nobody_from_claiming_and_settling(rooms: Rooms, strange: str) -> None:
+    """The price begins anew."""
+    rooms.client.set(rooms.keys.price, strange)
+    assert rooms.knowledge.price() is None
+    lease = lease_of(rooms, NOW)
+    assert lease.price is None
+    settle(rooms, lease, Lesson(0.25), NOW)
+    price = rooms.knowledge.price()
+    assert price is not None
+    assert PRICE_MIN <= price <= PRICE_MAX
 
 
 def test_notes_of_every_age_are_kept(rooms: Rooms) -> None:

@@ -80,6 +80,30 @@ def test_who_believes_less_of_the_level_above_hears_less_of_it() -> None:
     assert rates == sorted(rates)
 
 
+def test_years_without_exits_above_do_not_outweigh_a_definition_that_is_shorter() -> None:
+    """Jobs of two hours by the ten thousand say nothing against twenty that ended after 20 s each."""
+    above, own = Dwell(), Dwell()
+    for _ in range(30_000):
+        above.note(0.0, 7_200.0, left=True)
+    for _ in range(20):
+        own.note(0.0, 20.0, left=True)
+    bucket = bucket_at(20.0)
+
+    alone = own.exits[bucket] / own.at_risk_s[bucket]
+    assert hazards([above])[bucket] < 1e-5
+    assert 0.5 * alone <= hazards([above, own])[bucket] <= alone
+
+
+@pytest.mark.parametrize("share", [0.98, 1.0, 1.02])
+def test_a_hazard_does_not_jump_where_it_meets_that_of_the_level_above(share: float) -> None:
+    """Just above and just below, both ways to the mean say about the same."""
+    above, own = Dwell(), Dwell()
+    for dwell, exits in ((above, 1_000.0), (own, 10.0 * share)):
+        dwell.exits, dwell.at_risk_s = [exits] * BUCKETS, [10_000.0 if dwell is above else 100.0] * BUCKETS
+
+    assert hazards([above, own])[30] == pytest.approx(hazards([above])[30] * share, rel=0.003)
+
+
 def test_time_at_risk_without_an_exit_lowers_the_hazard() -> None:
     """Jobs that are still there say something, too."""
     dwell = Dwell()

@@ -14,7 +14,17 @@ from fleetpoll.cadence.ages import BUCKETS, bucket_at
 from fleetpoll.cadence.choice import Choice
 from fleetpoll.cadence.dwell import Groups
 from fleetpoll.cadence.elastic import Elastic, Even
-from fleetpoll.cadence.learned import GUARD, KAPPA, LEAST_S, PRICE_START, PRICE_USUAL, STEP_MIN, WAITING_SHARE, Learned
+from fleetpoll.cadence.learned import (
+    GUARD,
+    HORIZON_S,
+    KAPPA,
+    LEAST_S,
+    PRICE_START,
+    PRICE_USUAL,
+    STEP_MIN,
+    WAITING_SHARE,
+    Learned,
+)
 from fleetpoll.cadence.policy import Allowed, Standing
 from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import WEIGHTS, load
@@ -117,6 +127,15 @@ def test_the_look_before_the_usual_end_falls_into_it() -> None:
     delay_s = mean_delay_s(law(known, price=-9.0), running(age_s))
 
     assert 20.0 <= delay_s <= 25.0
+
+
+def test_a_delay_does_not_outlast_a_dip_of_the_rate() -> None:
+    """At a hundredth of a call a second no job is put off for hours, and the price does not run away over it."""
+    dip = law(Known(rates={RUNNING: 1e-6}), Allowed(5.0, 10_000, 0.01), price=0.0)
+
+    assert mean_delay_s(dip, running(600.0)) == pytest.approx(HORIZON_S, rel=0.02)
+    assert abs(dip.price_step) < 0.01
+    assert mean_delay_s(law(Known(rates={RUNNING: 1e-6}), Allowed(3_600.0, 10, 10.0), 0.0), running(6e5)) > HORIZON_S
 
 
 def test_nobody_is_hammered() -> None:

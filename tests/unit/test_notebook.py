@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fleetpoll.cadence.dwell import ALL, DEFINITION, Dwell, Group, Groups, groups_of
-from fleetpoll.cadence.notebook import PAGES_KEPT, PAGES_READ, STALE_S, Notebook
+from fleetpoll.cadence.dwell import ALL, DEFINITION, EXITS_KEPT, Dwell, Group, Groups, groups_of
+from fleetpoll.cadence.notebook import PAGES_KEPT, PAGES_READ, PAGES_SENT, PAGES_WAITING, STALE_S, Notebook
 from fleetpoll.jobs import JobStatus
 
 RUNNING, RUNNABLE = JobStatus.RUNNING, JobStatus.RUNNABLE
@@ -63,6 +63,19 @@ def test_one_page_is_sent_at_a_time_and_only_once() -> None:
     notebook = Notebook()
     notebook.note(GROUPS, 0.0, 50.0, left=True)
     assert sent(notebook, 6) == list(GROUPS)
+
+
+def test_where_many_pages_wait_several_are_sent() -> None:
+    """A fleet of many definitions learns of all of them, at no more cost than a few pages a settlement."""
+    notebook = Notebook()
+    for number in range(2 * PAGES_WAITING):
+        notebook.note(groups_of(RUNNABLE, "q", f"d{number}"), 0.0, 5.0, left=True)
+    some = len(notebook.homework().notes)
+    for number in range(20 * PAGES_WAITING):
+        notebook.note(groups_of(RUNNABLE, "q", f"d{number}"), 0.0, 5.0, left=True)
+
+    assert some == 3
+    assert len(notebook.homework().notes) == PAGES_SENT
 
 
 def test_what_is_noted_meanwhile_is_sent_together() -> None:
@@ -133,7 +146,7 @@ def test_of_too_many_definitions_those_that_were_met_first_are_forgotten() -> No
     assert set(groups_of(RUNNING, "q", "d0")[:2]) <= set(notebook._pages)
     assert Group(RUNNING, DEFINITION, "d51") not in notebook._pages
     assert set(notebook._ended) | set(notebook._unread) <= set(notebook._pages)
-    assert known(notebook, groups_of(RUNNING, "q", "d0")) == PAGES_KEPT + 50
+    assert known(notebook, groups_of(RUNNING, "q", "d0")) == EXITS_KEPT[ALL]
     assert Group(RUNNING, ALL) in notebook._pages
 
 

@@ -11,9 +11,17 @@ local function fade(page, keep)
   for at = 2, #page do page[at] = math.floor(page[at] * keep * 1e3 + 0.5) / 1e3 end
 end
 
+local function read(text, now)
+  local good, page = pcall(cjson.decode, text or '')
+  if not good or type(page) ~= 'table' or not page[1] then return {now} end
+  for _, number in pairs(page) do
+    if type(number) ~= 'number' or math.abs(number) > 1e15 or number ~= number then return {now} end
+  end
+  return page
+end
+
 local function note(words, now, half_ms)
-  local good, page = pcall(cjson.decode, redis.call('HGET', KEYS[8], words[1]) or '')
-  if not good or type(page) ~= 'table' or type(page[1]) ~= 'number' then page = {now} end
+  local page = read(redis.call('HGET', KEYS[8], words[1]), now)
   local aged, exits = 0.5 ^ (math.max(0, now - page[1]) / half_ms), 0
   if aged < 0.98 then
     page[1] = now
@@ -36,7 +44,7 @@ end
 local function learn(now, reply)
   local lesson = cjson.decode(ARGV[5])
   local first, least, most = unpack(lesson.price)
-  local price = math.max(least, math.min(most, (redis.call('GET', KEYS[7]) or first) + lesson.step))
+  local price = math.max(least, math.min(most, (tonumber(redis.call('GET', KEYS[7]) or '') or first) + lesson.step))
   reply[3] = string.format('%.6f', price)
   redis.call('SET', KEYS[7], reply[3])
   for _, words in ipairs(lesson.notes) do reply[#reply + 1] = note(words, now, lesson.half_ms) end
