@@ -174,6 +174,7 @@ def scenes() -> Iterator[Scene]:
     yield changing("halves, 2 % of a mix", 120, 60, alone=False)
     yield burst()
     yield steady("200 rare definitions", rare())
+    yield steady("nine in ten wait", Sorts.of(kind("queued", 60, 0.3, wait_s=330)))
     yield cold("cold start, mix", MIX)
     yield cold("cold start, unpredictable", UNPREDICTABLE)
     yield cold("cold start, long runs", Sorts.of(kind("long", 1_800, 0.5, wait_s=60)))
