@@ -24,6 +24,9 @@ from fleetpoll.jobs import JobStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+BAD_MAX = 1_000
+"""With so many bad lines a file is taken for something else altogether, and read no further."""
+
 definitions_argument = click.argument("definitions", nargs=-1, metavar="[DEFINITION]...")
 
 
@@ -133,8 +136,10 @@ def import_(asked: Asked, file: str, *, replace: bool) -> None:
 def read_pages(places: Iterable[tuple[str, str]]) -> dict[Group, Dwell]:
     """What the lines tell, together. Raises SettingsError that names the bad ones."""
     pages: dict[Group, Dwell] = {}
-    bad = []
+    bad: list[str] = []
     for place, line in places:
+        if len(bad) == BAD_MAX:
+            break
         if not line.strip():
             continue
         try:
@@ -144,7 +149,8 @@ def read_pages(places: Iterable[tuple[str, str]]) -> dict[Group, Dwell]:
             continue
         pages.setdefault(group, Dwell()).add(dwell)
     if bad:
-        raise SettingsError(f"Not a line of fleetpoll learn export: {len(bad):,}. Nothing was taken in.\n{complaint(bad)}")
+        count = f"{len(bad):,}{' or more' if len(bad) == BAD_MAX else ''}"
+        raise SettingsError(f"Not a line of fleetpoll learn export: {count}. Nothing was taken in.\n{complaint(bad)}")
     return pages
 
 

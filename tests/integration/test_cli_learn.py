@@ -153,6 +153,17 @@ def test_an_export_is_written_into_what_is_no_file(cli: Cli, taught: Rooms, tmp_
     os.close(reader)
 
 
+def test_a_file_of_something_else_is_not_read_to_its_end(cli: Cli, rooms: Rooms, tmp_path: Path) -> None:
+    """After a thousand bad lines it is plain what it is not."""
+    log = tmp_path / "access.log"
+    log.write_text("GET / HTTP/1.1\n" * 5_000)
+    done = cli("learn", "import", str(log))
+
+    assert done.returncode == 2
+    assert "export: 1,000 or more. Nothing was taken in." in done.stderr
+    assert rooms.knowledge.pages() == {}
+
+
 def test_one_bad_line_keeps_all_from_being_taken_in(cli: Cli, rooms: Rooms) -> None:
     """It is named by its number with a reason; blank lines are none, and nothing in a line reaches the terminal."""
     good = '{"version":1,"status":"RUNNING","level":"all","name":"","counts":[[3,1.0,5.5]]}'
