@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.rig import Rig, alive, limited, rig, wait_until
 from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import Settings, load
+from fleetpoll.state.delays import is_due_time
 from fleetpoll.state.roster import OrderKind
 
 QUICK = {
@@ -143,7 +144,7 @@ def calls(fleet: Rig) -> int:
 def leased(fleet: Rig) -> int:
     """How many jobs are on loan."""
     entries: Any = fleet.rooms.client.zrange(fleet.rooms.keys.schedule, 0, -1, withscores=True)
-    return sum(1 for _, score in entries if score % 1)
+    return sum(1 for _, score in entries if not is_due_time(score))
 
 
 def test_a_throttled_fleet_slows_down_once_and_loses_nothing() -> None:
