@@ -17,7 +17,7 @@ from fleetpoll.jobs import JobStatus
 
 PAGES_READ = 20
 """How many pages are asked for with a settlement, of groups that this process meets for the first time."""
-PAGES_SENT, PAGES_WAITING = 5, 200
+PAGES_SENT, PAGES_WAITING = 5, 1_000
 """How many pages are sent with a settlement at most, and how many have to wait for each that is sent beside the first."""
 PAGES_KEPT = 6_000
 """Of how many groups a process keeps pages; the definitions that it has sent or met first are forgotten first."""

@@ -223,7 +223,7 @@ def test_a_late_settlement_teaches_nothing(rooms: Rooms) -> None:
 
 
 @pytest.mark.parametrize(
-    "strange", ["", "no page", "{}", "[]", '["x"]', "[1,null,2]", '[1,"x",2]', "[1,{},[]]", "[1e999,1,2]", "[1,1e300,1]"]
+    "strange", ["", "no page", "{}", "[]", '["x"]', "[1,null,2]", '[1,"x",2]', "[1,{},[]]", "[1e999,1,2]"]
 )
 def test_what_is_no_page_keeps_nobody_from_settling(rooms: Rooms, strange: str) -> None:
     """It is nothing to whoever asks for it, and a new page takes its place."""

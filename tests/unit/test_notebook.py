@@ -71,7 +71,7 @@ def test_where_many_pages_wait_several_are_sent() -> None:
     for number in range(2 * PAGES_WAITING):
         notebook.note(groups_of(RUNNABLE, "q", f"d{number}"), 0.0, 5.0, left=True)
     some = len(notebook.homework().notes)
-    for number in range(20 * PAGES_WAITING):
+    for number in range(5 * PAGES_WAITING):
         notebook.note(groups_of(RUNNABLE, "q", f"d{number}"), 0.0, 5.0, left=True)
 
     assert some == 3

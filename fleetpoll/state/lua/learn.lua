@@ -11,18 +11,9 @@ local function fade(page, keep)
   for at = 2, #page do page[at] = math.floor(page[at] * keep * 1e3 + 0.5) / 1e3 end
 end
 
-local function read(text, now)
-  local good, page = pcall(cjson.decode, text or '')
-  if not good or type(page) ~= 'table' or not page[1] then return {now} end
-  for _, number in pairs(page) do
-    if type(number) ~= 'number' or math.abs(number) > 1e15 or number ~= number then return {now} end
-  end
-  return page
-end
-
-local function note(words, now, half_ms)
-  local page = read(redis.call('HGET', KEYS[8], words[1]), now)
-  local aged, exits = 0.5 ^ (math.max(0, now - page[1]) / half_ms), 0
+local function added(text, words, now, half_ms)
+  local page, exits = cjson.decode(text), 0
+  local aged = 0.5 ^ (math.max(0, now - page[1]) / half_ms)
   if aged < 0.98 then
     page[1] = now
     fade(page, aged)
@@ -35,7 +26,12 @@ local function note(words, now, half_ms)
   end
   for at = 2, #page, 2 do exits = exits + page[at] end
   if exits * 0.98 > words[2] then fade(page, words[2] / exits) end
-  page = cjson.encode(page)
+  return cjson.encode(page)
+end
+
+local function note(words, now, half_ms)
+  local good, page = pcall(added, redis.call('HGET', KEYS[8], words[1]) or '', words, now, half_ms)
+  if not good then page = added('[' .. string.format('%.0f', now) .. ']', words, now, half_ms) end -- none yet, or none of ours
   redis.call('HSET', KEYS[8], words[1], page)
   redis.call('ZADD', KEYS[9], string.format('%.0f', now), words[1])
   return page
