@@ -14,7 +14,7 @@ from benchmarks.scenarios.measuring import measure
 SHORT = Case(
     name="short and regular",
     contenders=("learned", "even"),
-    phases=(Phase("warm", 18), Phase("steady", 10)),
+    phases=(Phase("warm", 12), Phase("steady", 7)),
     live=1_500,
     limit=5,
     rate=5,
@@ -23,7 +23,7 @@ SHORT = Case(
 
 
 def test_a_fleet_learns_within_seconds_when_to_look() -> None:
-    """From nothing, after 18 s, ends are known far sooner than by an even sweep, at no more calls than that."""
+    """From nothing, after 12 s, ends are known far sooner than by an even sweep, at no more calls than that."""
     seen = measure(SHORT, "learned", 1)["phases"]["steady"]["figures"]
 
     assert seen["lag_over_bound"] <= 0.75
