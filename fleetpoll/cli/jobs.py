@@ -72,9 +72,9 @@ def show(asked: Asked, ctx: click.Context, job_id: str, *, as_json: bool) -> Non
     Also when it is expected to end, with a chance of 10, 50 and 90 %, if enough is known of such jobs (see fleetpoll learn).
     Exit code 3 if it is not tracked.
     """
-    ids = read_ids([job_id], []).good
+    (job_id,) = read_ids([job_id], []).good
     with open_fleet(asked.settings()) as fleet:
-        snapshot = next(iter(fleet.get(ids).values()), None)
+        snapshot = fleet.get([job_id]).get(job_id)
         end = fleet.expected_end(snapshot) if snapshot else None
     if snapshot is None:
         say(f"{job_id} is not tracked; fleetpoll track {job_id} starts it.")

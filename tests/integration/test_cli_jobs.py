@@ -92,6 +92,16 @@ def test_show_tells_all_of_one_job(cli: Cli, rooms: Rooms) -> None:
     assert "log stream" not in shown
 
 
+def test_an_id_is_known_in_either_case(cli: Cli, rooms: Rooms) -> None:
+    """Ids are AWS's own spelling, which is in lower case; who types them in capitals means the same job."""
+    (job_id,) = make_ids(1, start=0xABCDEF)
+    rooms.schedule.track([job_id])
+
+    (shown,) = cli.objects("show", job_id.upper())
+
+    assert shown["job_id"] == job_id
+
+
 def test_show_ends_with_3_for_a_job_that_is_not_tracked(cli: Cli) -> None:
     """Nothing on standard output, and a word on what to do."""
     done = cli("show", ONE, "--json")
