@@ -24,6 +24,7 @@ EXITS_KEPT = {ALL: 3_000.0, QUEUE: 3_000.0, DEFINITION: 300.0}
 HALF_LIFE_S = 14 * 86_400.0
 """What has not been seen again for so long is believed half as much."""
 STEP = 0.98
+"""What is remembered is faded in steps of this, as in learn.lua: a page is not written anew for each exit too many."""
 WORTH = 0.5
 """How many exits the word of the level above is worth, in each bucket."""
 BLIND_EXITS, BLIND_S = 1.0, 120.0

@@ -20,9 +20,9 @@ p depends only on what kind of jobs there are: when J or R jumps, the square of 
 Where workers cannot make the calls that they are granted, the overdue schedule tells, and the rhythm is taken as longer.
 While the allowance is not the bottleneck, the rhythm is `freshness`: knowing sooner is not worth more calls than that.
 
-Three guards. No job waits longer than `GUARD` rhythms. One that has not started is looked at before a job of its
-definition could have run and ended unseen. And as long as few exits were seen, the delay is the even sweep's, in proportion
-to what is not known (as a geometric mean).
+Three guards. No job waits longer than `GUARD` rhythms, nor for longer than the rate can be relied upon. One that has not
+started is looked at before a job of its definition could have run and ended unseen. And as long as few exits were seen, the
+delay is the even sweep's, in proportion to what is not known (as a geometric mean).
 """
 
 from __future__ import annotations
@@ -112,9 +112,8 @@ class Learned(Cadence):
         """By how much ln p is to move."""
         if not self.looks or not self.allowed.live:
             return 0.0
-        sweep_s = self.allowed.rhythm_s
-        late_s = OVERDUE_GAIN * max(0.0, self.overdue_s - OVERDUE_FREE * sweep_s)
-        wanted_s = self.wanted_s * min(RHYTHM_MAX, 1 + late_s / sweep_s)
+        late = self.overdue_s / self.allowed.rhythm_s
+        wanted_s = self.wanted_s * min(RHYTHM_MAX, 1 + OVERDUE_GAIN * max(0.0, late - OVERDUE_FREE))
         off = max(STEP_MIN, 1 - self.planned_s / wanted_s)
         return KAPPA * min(1.0, self.looks / self.allowed.live) * 2 * off
 

@@ -70,12 +70,13 @@ def _words(arguments: Iterable[str], files: Iterable[str]) -> Iterator[tuple[str
 
 def lines(name: str) -> Iterator[tuple[str, str]]:
     """The lines of a file, `-` for standard input, each with its place in words. Raises SettingsError."""
+    source = shown(name, "input")
     try:
         with click.open_file(name, encoding="utf-8-sig", errors="replace") as opened:
             for number, line in enumerate(opened, 1):
-                yield f"{shown(name, 'input')}, line {number}", line
+                yield f"{source}, line {number}", line
     except OSError as error:
-        raise SettingsError(f"{shown(name, 'input')} cannot be read: {error.strerror}.") from None
+        raise SettingsError(f"{source} cannot be read: {error.strerror}.") from None
 
 
 def shown(name: str, stream: str) -> str:

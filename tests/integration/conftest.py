@@ -1,15 +1,17 @@
-"""What the tests of the bucket share."""
+"""What the tests of the bucket share, and those of the cycle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from fleetpoll.clock import system_mono
+from fleetpoll.settings import Settings
 from fleetpoll.state.allowance import Allowance
 from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.rooms import DESCRIBE, Rooms
+from tests.integration.cycles import Build, builder
 
 
 @pytest.fixture
@@ -29,3 +31,10 @@ def make(rooms: Rooms) -> Callable[..., FleetBucket]:
         return FleetBucket(rooms.client, rooms.scripts, key, allowance, system_mono, worker=worker)
 
     return bucket
+
+
+@pytest.fixture
+def build(rooms: Rooms, settings: Settings) -> Iterator[Build]:
+    """Makes a cycle on an API at some URL."""
+    with builder(rooms, settings) as cycle:
+        yield cycle

@@ -9,15 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from random import Random
 from typing import Any
 
-import msgspec
 import pytest
 
-from fleetpoll.awsbatch.api import BatchApi
-from fleetpoll.clock import Mono, system_mono
-from fleetpoll.cycle import RELEASED_AFTER_S, Cycle, Pass, Wait
+from fleetpoll.clock import system_mono
+from fleetpoll.cycle import RELEASED_AFTER_S, Cycle, Pass
 from fleetpoll.errors import Throttled, Unreachable
 from fleetpoll.jobs import JobStatus, Transition
 from fleetpoll.settings import Settings
@@ -28,17 +25,10 @@ from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease, Nothing
 from tests.ids import make_ids
+from tests.integration.cycles import Build, nap
 
 DEADLINE_S = 30.0
 RATE = 200.0
-
-Build = Callable[..., Cycle]
-
-
-def nap(wait_s: float) -> bool:
-    """Wait, without anything that could cut it short."""
-    threading.Event().wait(wait_s)
-    return True
 
 
 @pytest.fixture(scope="module")
@@ -52,21 +42,6 @@ def simulator() -> Iterator[Simulator]:
 def settings(fleet_name: str) -> Settings:
     """A fleet that has calls to spare and wants to know at once."""
     return Settings(fleet=fleet_name, rate=RATE, rate_start=RATE, freshness=0.05)
-
-
-@pytest.fixture
-def build(rooms: Rooms, settings: Settings) -> Iterator[Build]:
-    """Makes a cycle on an API at some URL."""
-    apis: list[BatchApi] = []
-
-    def cycle(url: str, wait: Wait = nap, mono: Mono = system_mono, **more: Any) -> Cycle:
-        own = msgspec.structs.replace(settings, endpoint_url=url, **more)
-        apis.append(BatchApi(own))
-        return Cycle(rooms, apis[-1], own, mono, Random(17), wait)
-
-    yield cycle
-    for api in apis:
-        api._client.close()
 
 
 class FussyServer(ThreadingHTTPServer):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from random import Random
-from typing import Any
+from collections.abc import Iterator
 
-import msgspec
 import pytest
 
 from benchmarks.rig import wait_until
-from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.cadence.dwell import groups_of
-from fleetpoll.clock import system_mono
 from fleetpoll.cycle import Cycle
 from fleetpoll.jobs import JobStatus
 from fleetpoll.lifetimes.kinds import Kind
@@ -21,12 +16,11 @@ from fleetpoll.simulator.config import SimulatorConfig
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import Rooms
 from tests.ids import make_ids
+from tests.integration.cycles import Build
 
 RUNNING = JobStatus.RUNNING
 QUICK = Kind(job_definition="quick:7", share=1.0, run_s=1.0, run_sigma=0.05, wait_s=0.1, wait_sigma=0.1)
 GROUPS = WHOLE, OF_THE_QUEUE, OF_QUICK = groups_of(RUNNING, "fleet", "quick:7")
-
-Build = Callable[..., Cycle]
 
 
 @pytest.fixture(scope="module")
@@ -42,21 +36,6 @@ def settings(fleet_name: str) -> Settings:
     return Settings(fleet=fleet_name, rate=200, rate_start=200, freshness=0.2)
 
 
-@pytest.fixture
-def build(rooms: Rooms, settings: Settings, simulator: Simulator) -> Iterator[Build]:
-    """Makes the cycles of workers on the simulator."""
-    apis: list[BatchApi] = []
-
-    def cycle(**more: Any) -> Cycle:
-        own = msgspec.structs.replace(settings, endpoint_url=simulator.url, **more)
-        apis.append(BatchApi(own))
-        return Cycle(rooms, apis[-1], own, system_mono, Random(29), lambda _: True)
-
-    yield cycle
-    for api in apis:
-        api._client.close()
-
-
 def work_until_all_ended(rooms: Rooms, cycle: Cycle, count: int) -> None:
     """Make passes until the fleet knows that so many jobs have ended."""
 
@@ -69,7 +48,7 @@ def work_until_all_ended(rooms: Rooms, cycle: Cycle, count: int) -> None:
 
 def test_a_fleet_knows_in_the_end_how_long_its_jobs_ran(rooms: Rooms, simulator: Simulator, build: Build) -> None:
     """Each end is one exit of its definition, its queue and of all jobs, at the age that AWS's own times tell."""
-    work_until_all_is_known(rooms, build(), simulator.populate(40, kinds=[QUICK]))
+    work_until_all_is_known(rooms, build(simulator.url), simulator.populate(40, kinds=[QUICK]))
 
     run = rooms.knowledge.pages([OF_QUICK])[OF_QUICK]
 
@@ -96,16 +75,16 @@ def work_until_all_is_known(rooms: Rooms, cycle: Cycle, ids: list[str]) -> None:
 def test_who_does_not_learn_leaves_no_trace(rooms: Rooms, simulator: Simulator, build: Build, cadence: str) -> None:
     """The other cadences note nothing and know no price."""
     rooms.schedule.track(simulator.populate(10, kinds=[QUICK]))
-    work_until_all_ended(rooms, build(cadence=cadence), 10)
+    work_until_all_ended(rooms, build(simulator.url, cadence=cadence), 10)
 
     assert rooms.knowledge.pages() == {}
     assert rooms.knowledge.price() is None
 
 
-def test_a_job_that_is_left_out_of_an_answer_teaches_nothing(rooms: Rooms, build: Build) -> None:
+def test_a_job_that_is_left_out_of_an_answer_teaches_nothing(rooms: Rooms, simulator: Simulator, build: Build) -> None:
     """Whoever was not shown was not seen in any status."""
     rooms.schedule.track(make_ids(5))
-    cycle = build()
+    cycle = build(simulator.url)
     wait_until(lambda: cycle.run().kept == 5, 10, "a call")
 
     assert rooms.knowledge.pages() == {}
@@ -113,8 +92,8 @@ def test_a_job_that_is_left_out_of_an_answer_teaches_nothing(rooms: Rooms, build
 
 def test_a_worker_that_comes_new_knows_what_the_others_have_learnt(rooms: Rooms, simulator: Simulator, build: Build) -> None:
     """It reads the pages of the jobs that it meets with its first settlements, without a call of its own."""
-    work_until_all_is_known(rooms, build(), simulator.populate(60, kinds=[QUICK]))
+    work_until_all_is_known(rooms, build(simulator.url), simulator.populate(60, kinds=[QUICK]))
     rooms.schedule.track(simulator.populate(20, kinds=[QUICK]))
-    newcomer = build()
+    newcomer = build(simulator.url)
 
     wait_until(lambda: bool(newcomer.run()) and round(newcomer._choice.notebook.known(GROUPS)) >= 60, 30, "pages")
