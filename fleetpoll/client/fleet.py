@@ -77,11 +77,14 @@ class Fleet:
     def wait(
         self,
         ids: Sequence[str],
-        goal: Goal = Goal.COMPLETE,
+        goal: Goal | frozenset[JobStatus] = Goal.COMPLETE,
         timeout_s: float | None = None,
         on_change: Callable[[int, int], None] = lambda _reached, _all: None,
     ) -> Waited:
-        """Track the jobs if need be and wait for all of them. `on_change(reached, all)` hears of progress."""
+        """Track the jobs if need be and wait until each has reached the goal, or is over: then it never will.
+
+        `on_change(reached, all)` hears of progress.
+        """
         return Waiter(self._rooms, list(checked(ids)), goal).wait(timeout_s, on_change)
 
     def events(self, after: str | None = None) -> Iterator[Transition | None]:

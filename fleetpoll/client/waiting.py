@@ -46,8 +46,11 @@ class Waited:
 class Waiter:
     """One wait for some jobs."""
 
-    def __init__(self, rooms: Rooms, ids: Sequence[str], goal: Goal, mono: Mono = system_mono) -> None:
-        self._rooms, self._goal, self._mono = rooms, goal, mono
+    def __init__(
+        self, rooms: Rooms, ids: Sequence[str], goal: Goal | frozenset[JobStatus], mono: Mono = system_mono
+    ) -> None:
+        self._rooms, self._mono = rooms, mono
+        self._goal = goal.statuses if isinstance(goal, Goal) else goal | TERMINAL  # what is over gets nowhere any more
         self._pending = dict.fromkeys(ids)
         self._reached: dict[str, JobStatus] = {}
         self._gone: list[str] = []
@@ -77,7 +80,7 @@ class Waiter:
 
     def _read(self, cursor: str, block_s: float) -> str:
         for transition in read_on(self._rooms.events, cursor, block_s):
-            if transition.job_id in self._pending and transition.after in self._goal.statuses:
+            if transition.job_id in self._pending and transition.after in self._goal:
                 self._reach(transition.job_id, transition.after)
             cursor = transition.cursor
         return cursor
@@ -95,7 +98,7 @@ class Waiter:
             if job_id not in known:
                 del self._pending[job_id]
                 self._gone.append(job_id)
-            elif known[job_id].status in self._goal.statuses:
+            elif known[job_id].status in self._goal:
                 self._reach(job_id, known[job_id].status)
 
     def _reach(self, job_id: str, status: JobStatus) -> None:
