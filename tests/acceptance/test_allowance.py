@@ -25,11 +25,11 @@ QUIET_MS = 1_500
 @pytest.fixture
 def fleet() -> Iterator[Rig]:
     """A busy fleet: more jobs than it may look at, eight workers that wait for tokens most of the time."""
-    settings = Settings(rate=8, rate_start=8, workers=8, freshness=0.5, log_format="json")
+    settings = Settings(rate=5, rate_start=5, workers=8, freshness=0.5, log_format="json")
     with rig(settings, limited(100, life_min_s=600, life_max_s=900)) as fleet, fleet.workers():
         fleet.await_pollers(8)
         fleet.submit(2_000, spread_s=600)
-        wait_until(lambda: describe(fleet)["calls"] > 16, 20, "calls")
+        wait_until(lambda: describe(fleet)["calls"] > 8, 20, "calls")
         yield fleet
 
 
@@ -62,9 +62,9 @@ def test_a_pause_holds_the_whole_fleet_within_a_second(fleet: Rig) -> None:
 
 
 def test_a_pinned_rate_is_the_whole_fleet_s_within_a_second(fleet: Rig) -> None:
-    """Pinned to 40 from 8 calls/s, calls come at 40/s a second later, though all had booked at 8."""
+    """Pinned to 20 from 5 calls/s, calls come at 20/s a second later, though all had booked at 5."""
     bucket = fleet.rooms.buckets[DESCRIBE]
-    bucket.pin(40)
+    bucket.pin(20)
     fleet.simulator.reset_stats()
     wait_until(lambda: len(describe(fleet)["timeline"]["accepted"]) > 4, 20, "four seconds")
     faster = describe(fleet)["timeline"]["accepted"]
@@ -73,7 +73,8 @@ def test_a_pinned_rate_is_the_whole_fleet_s_within_a_second(fleet: Rig) -> None:
     wait_until(lambda: len(describe(fleet)["timeline"]["accepted"]) > 5, 20, "five seconds")
     slower = describe(fleet)["timeline"]["accepted"]
 
-    assert all(32 <= calls <= 50 for calls in faster[1:4])
+    assert sum(faster[1:4]) >= 0.8 * 3 * 20
+    assert all(calls <= 20 * 1.25 + 1 for calls in faster[1:4])  # the rate, and what may pile up
     assert all(calls <= 3 for calls in slower[1:5])
 
 
