@@ -73,7 +73,7 @@ class WaiterMethods(BatchMethods):
     def wait_for_job(
         self, job_id: str, delay: float | None = None, get_batch_log_fetcher: GetLogFetcher | None = None
     ) -> None:
-        """Wait until a job has SUCCEEDED: as a BatchClient does when there is a fleet, else by JobExists, JobRunning, JobComplete.
+        """Wait until a job has SUCCEEDED: as a BatchClient if there is a fleet, else by JobExists, JobRunning, JobComplete.
 
         The waiters' delays are drawn ± 2 s, at least 1 s, and JobRunning and JobComplete wait as long as it takes: the
         caller knows how long that may be. Raises WaitFailed if the job has FAILED, AWS Batch does not know it, or AWS

@@ -40,6 +40,14 @@ class Scripted:
         """The next answer."""
         return self._answer((jobId, reason))
 
+    def submit_job(self, *, jobName: str, jobQueue: str, jobDefinition: str, **more: Any) -> Any:  # noqa: N803 - the same
+        """The next answer."""
+        return self._answer((jobName, jobQueue, jobDefinition, more))
+
+    def get_waiter(self, waiterName: str, /) -> Any:  # noqa: N803 - the same
+        """AWS Batch has none."""
+        raise ValueError(waiterName)
+
     def _answer(self, request: Any) -> Any:
         self.asked.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -84,8 +92,9 @@ def listen(hook: Any, logged: list[str]) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             logged.append(f"{record.levelname} {record.getMessage()}")
 
-    logger = logging.Logger("parity", logging.DEBUG)
-    logger.addHandler(Keep())
+    logger = logging.getLogger("parity")
+    logger.handlers, logger.propagate = [Keep()], False
+    logger.setLevel(logging.DEBUG)
     hook.__dict__["_log" if hasattr(hook, "conn_region_name") else "log"] = logger
 
 

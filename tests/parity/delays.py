@@ -45,7 +45,7 @@ JITTERS = (
 
 
 def jitter_is_uniform_around_the_delay(contender: Contender) -> None:
-    """delay ± width, never below the minimum; signs are ignored."""
+    """The delay ± the width, never below the minimum; signs are ignored."""
     add_jitter = type(scene(contender, {}).hook).add_jitter
     contender.seed(1)
     for arguments, low, high in JITTERS:

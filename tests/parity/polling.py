@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from tests.parity.contender import JOB, THROTTLED, Contender, described, refused, scene
 
-CONSTANTS = {
+LIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
+CONSTANTS: dict[str, Any] = {
     "MAX_RETRIES": 4200,
     "STATUS_RETRIES": 10,
     "DEFAULT_DELAY_MIN": 1,
@@ -17,9 +18,8 @@ CONSTANTS = {
     "FAILURE_STATE": "FAILED",
     "SUCCESS_STATE": "SUCCEEDED",
     "RUNNING_STATE": "RUNNING",
-    "INTERMEDIATE_STATES": ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING"),
+    "INTERMEDIATE_STATES": LIVE,
 }
-LIVE = CONSTANTS["INTERMEDIATE_STATES"]
 OTHER_JOB = "11111111-2222-4333-8444-555555555555"
 
 
@@ -81,7 +81,8 @@ def a_description_is_the_jobs_own(contender: Contender) -> None:
 def an_answer_without_just_one_description_raises(contender: Contender) -> None:
     """No jobs, none of this id, or two of it; the message holds the answer."""
     twice = {"jobs": described("RUNNING")["jobs"] * 2}
-    for answer in ({}, {"jobs": []}, described("RUNNING", OTHER_JOB), twice):
+    answers: list[dict[str, Any]] = [{}, {"jobs": []}, described("RUNNING", OTHER_JOB), twice]
+    for answer in answers:
         with pytest.raises(contender.error) as raised:
             type(scene(contender, {}).hook).parse_job_description(JOB, answer)
         assert str(raised.value) == f"AWS Batch job ({JOB}) description error: response: {answer}"
@@ -104,8 +105,10 @@ def a_description_is_asked_for_again(contender: Contender) -> None:
 
 def a_description_is_given_up(contender: Contender) -> None:
     """After `status_retries` calls in all, 10 or as given."""
-    for answer in (THROTTLED, {"jobs": []}):
-        for given, calls in (({}, 10), ({"status_retries": 1}, 1), ({"status_retries": 3}, 3)):
+    absent: dict[str, Any] = {"jobs": []}
+    limits: list[tuple[dict[str, int], int]] = [({}, 10), ({"status_retries": 1}, 1), ({"status_retries": 3}, 3)]
+    for answer in (THROTTLED, absent):
+        for given, calls in limits:
             it = scene(contender, answer, **given)
             with pytest.raises(contender.error) as raised:
                 it.hook.get_job_description(JOB)
