@@ -1,4 +1,4 @@
-"""The cases of parity describe Airflow's hooks: here these pass them themselves."""
+"""The cases of parity describe Airflow's hooks: here these pass them, and so do ours in their place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fleetpoll.batch import methods
 from tests.parity import awslogs, delays, polling, waiters
 from tests.parity.contender import Contender
 
@@ -22,27 +23,30 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def on(kind: Any) -> Callable[..., Any]:
-    """Makes one of Airflow's hooks whose AWS client is given: that stands where the hook would cache its own."""
+    """Makes hooks of a class whose AWS client is given: it stands where Airflow would cache one."""
 
     def make(client: Any, **given: Any) -> Any:
         hook = kind(aws_conn_id=None, **given)
-        hook.__dict__["conn"] = client
-        hook.__dict__["_client"] = client
+        hook.__dict__["conn"] = hook.__dict__["_client"] = client
         return hook
 
     return make
 
 
-@pytest.fixture
-def contender() -> Contender:
-    """Airflow's."""
-    return Contender(
-        "airflow",
-        client=on(batch_client.BatchClientHook),
-        waiters=on(batch_waiters.BatchWaitersHook),
-        error=sdk.AirflowException,
-        seed=random.seed,
-    )
+@pytest.fixture(params=["airflow", "fleetpoll"])
+def contender(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Contender:
+    """Airflow's hooks, or ours."""
+
+    def seed(number: int) -> None:
+        random.seed(number)
+        monkeypatch.setattr(methods, "RNG", random.Random(number))
+
+    client, waiting = batch_client.BatchClientHook, batch_waiters.BatchWaitersHook
+    if request.param == "fleetpoll":
+        ours = pytest.importorskip("fleetpoll.airflow.hooks")
+        assert issubclass(ours.BatchClientHook, client)
+        client, waiting = ours.BatchClientHook, ours.BatchWaitersHook
+    return Contender(request.param, on(client), on(waiting), sdk.AirflowException, seed)
 
 
 @pytest.mark.parametrize("case", [*polling.CASES, *delays.CASES, *awslogs.CASES], ids=lambda case: case.__name__)

@@ -165,8 +165,9 @@ def test_waiters_on_the_simulator(
     monkeypatch.setenv("FLEETPOLL_FLEET", fleet.settings.fleet)
     monkeypatch.setenv("FLEETPOLL_ENDPOINT_URL", simulator.url)
     config = BatchWaiters(fleet=False).default_config
-    config["waiters"]["JobComplete"]["delay"] = 0
-    config["waiters"]["JobExists"] |= {"delay": 0, "maxAttempts": 2}
+    for waiter in config["waiters"].values():
+        waiter["delay"] = 0
+    config["waiters"]["JobExists"]["maxAttempts"] = 2
     (job_id,) = simulator.populate(1)
     with BatchWaiters(config, fleet=False) as waiters:
         waiters.wait_for_job(job_id, delay=0)
