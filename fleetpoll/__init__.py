@@ -15,14 +15,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fleetpoll.client.fleet import Fleet, open_fleet
-    from fleetpoll.client.waiting import Goal, Waited
+    from fleetpoll.client.waiting import Arrival, Goal, Waited
     from fleetpoll.errors import FleetpollError
     from fleetpoll.jobs import JobStatus, Snapshot, Transition
     from fleetpoll.settings import Settings
 
-__all__ = ["Fleet", "FleetpollError", "Goal", "JobStatus", "Settings", "Snapshot", "Transition", "Waited", "open_fleet"]
+__all__ = [
+    "Arrival",
+    "Fleet",
+    "FleetpollError",
+    "Goal",
+    "JobStatus",
+    "Settings",
+    "Snapshot",
+    "Transition",
+    "Waited",
+    "open_fleet",
+]
 
 _HOMES = {
+    "Arrival": "fleetpoll.client.waiting",
     "Fleet": "fleetpoll.client.fleet",
     "FleetpollError": "fleetpoll.errors",
     "Goal": "fleetpoll.client.waiting",
