@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from fleetpoll import aio
-from fleetpoll.client.hub import Hub
+from fleetpoll.client.hub import Hub, running
 from fleetpoll.client.waiting import Arrival, Goal, Waited
-from fleetpoll.errors import EventsTrimmed, FleetClosed, RedisDenied, RedisUnavailable, SettingsError
+from fleetpoll.errors import EventsTrimmed, FleetClosed, FleetpollError, RedisDenied, RedisUnavailable, SettingsError
 from fleetpoll.jobs import JobStatus, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.events import BEGINNING
@@ -66,7 +66,7 @@ def listening(fleet: aio.Fleet, waits: int) -> Callable[[], bool]:
 
 def idle(hub: Hub) -> bool:
     """Whether nothing of any wait is left, and nothing runs."""
-    return (hub._waits, hub._new, hub._admitting, hub._reading) == ({}, {}, None, None)
+    return not (hub._waits or hub._new or running(hub._admitting) or running(hub._reading))
 
 
 def test_what_is_known_can_be_read_and_changed(given: Settings, rooms: Rooms) -> None:
@@ -224,6 +224,23 @@ def test_errors_that_do_not_pass_reach_the_waits(tmp_path: Path, settings: Setti
             assert idle(hub_of(fleet))
 
     asyncio.run(late())
+
+
+def test_no_wait_goes_on_in_silence_when_the_reader_has_failed(given: Settings, rooms: Rooms) -> None:
+    """An entry that nobody can read ends the waits that are there with an error; the next wait begins anew."""
+
+    async def test(fleet: aio.Fleet) -> None:
+        wait = asyncio.create_task(fleet.wait([ONE]))
+        await until(listening(fleet, 1))
+        rooms.client.xadd(rooms.keys.events, {"job_id": TWO})
+        rooms.client.xadd(rooms.keys.events, {"job_id": ONE})
+        with pytest.raises(FleetpollError, match="given up because of an error in fleetpoll"):
+            await wait
+        move(rooms, {ONE: JobStatus.FAILED})
+        assert (await fleet.wait([ONE])).reached == {ONE: JobStatus.FAILED}
+        assert await fleet.wait([]) == Waited({}, [], [])
+
+    run(test, given)
 
 
 async def heard(transitions: AsyncIterator[Transition | None], count: int) -> list[str]:

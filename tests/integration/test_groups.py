@@ -74,7 +74,7 @@ def test_asking_for_the_next_acknowledges_the_one_before(fleet: Fleet) -> None:
         assert heard(consumer, 3) == IDS[3:]
         consumer.acknowledge()
 
-    assert [(g.name, g.pending, g.lag) for g in fleet.groups()] == [("a", 0, 0)]
+    assert [(g.name, g.pending, g.lag or 0) for g in fleet.groups()] == [("a", 0, 0)]  # Redis 6.2 does not tell the lag
 
 
 def test_what_a_dead_consumer_held_goes_to_another(fleet: Fleet) -> None:

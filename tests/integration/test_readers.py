@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
 import msgspec
 import pytest
@@ -97,7 +98,9 @@ def test_a_cursor_that_the_stream_has_left_behind_is_said_so(rooms: Rooms, setti
     first, second, *_ = rooms.events.read(BEGINNING)
     follower = fleet.events(first.cursor)
     assert next(follower) == second
-    assert list(fleet.past_events("1")) == rooms.events.read(BEGINNING)  # from before the first, which nobody has trimmed
+    facts: Any = rooms.client.xinfo_stream(rooms.keys.events)
+    if "entries-added" in facts:  # else, on Redis 6.2, nobody can know that nothing was trimmed since that time
+        assert list(fleet.past_events("1")) == rooms.events.read(BEGINNING)
 
     move(rooms, JobStatus.SUCCEEDED, now_ms=NOW)
     rooms.client.xtrim(rooms.keys.events, maxlen=2, approximate=False)
