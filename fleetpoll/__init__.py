@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fleetpoll.client.consuming import Consumer
     from fleetpoll.client.fleet import Fleet, open_fleet
     from fleetpoll.client.waiting import Arrival, Goal, Waited
     from fleetpoll.errors import FleetpollError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Arrival",
+    "Consumer",
     "Fleet",
     "FleetpollError",
     "Goal",
@@ -35,6 +37,7 @@ __all__ = [
 
 _HOMES = {
     "Arrival": "fleetpoll.client.waiting",
+    "Consumer": "fleetpoll.client.consuming",
     "Fleet": "fleetpoll.client.fleet",
     "FleetpollError": "fleetpoll.errors",
     "Goal": "fleetpoll.client.waiting",
