@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from fleetpoll.batch.client import BatchClient
     from fleetpoll.batch.protocol import BatchProtocol
     from fleetpoll.batch.waiters import BatchWaiters
+    from fleetpoll.client.consuming import Consumer
     from fleetpoll.client.fleet import Fleet, open_fleet
-    from fleetpoll.client.waiting import Goal, Waited
+    from fleetpoll.client.waiting import Arrival, Goal, Waited
     from fleetpoll.errors import BatchError, FleetpollError
     from fleetpoll.jobs import JobStatus, Snapshot, Transition
     from fleetpoll.settings import Settings
 
 __all__ = [
+    "Arrival",
     "BatchClient",
     "BatchError",
     "BatchProtocol",
     "BatchWaiters",
+    "Consumer",
     "Fleet",
     "FleetpollError",
     "Goal",
@@ -40,10 +43,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Arrival": "fleetpoll.client.waiting",
     "BatchClient": "fleetpoll.batch.client",
     "BatchError": "fleetpoll.errors",
     "BatchProtocol": "fleetpoll.batch.protocol",
     "BatchWaiters": "fleetpoll.batch.waiters",
+    "Consumer": "fleetpoll.client.consuming",
     "Fleet": "fleetpoll.client.fleet",
     "FleetpollError": "fleetpoll.errors",
     "Goal": "fleetpoll.client.waiting",

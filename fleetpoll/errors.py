@@ -3,6 +3,7 @@
 FleetpollError
 ├── SettingsError          a setting, an id or a file of the user's is wrong          (exit 2)
 ├── StateError             Redis
+│   ├── EventsTrimmed      what came after a cursor is not kept any more                                          (exit 65)
 │   ├── RedisUnavailable   it cannot be reached, went away during a command, or cannot serve for now    (exit 69)
 │   └── RedisDenied        it refuses the user, the password or the right to a command                  (exit 77)
 ├── AwsError               AWS Batch answered no, or did not answer
@@ -10,6 +11,7 @@ FleetpollError
 │   ├── AccessDenied       credentials are missing, expired or not allowed to do this
 │   ├── BadRequest         AWS refused the content of the call
 │   └── Unreachable        no usable answer: time-out, reset, 5xx, a cut or foreign body
+├── FleetClosed            a fleet was closed while somebody waited on it, or is closed already
 ├── TokenRefused           the bucket has no token within the time the caller gave
 ├── BatchError             a job did not come to what was asked of it, or nobody could tell (fleetpoll.batch)
 │   ├── JobFailed          it is FAILED
@@ -36,6 +38,17 @@ class SettingsError(FleetpollError):
 
 class StateError(FleetpollError):
     """Redis refused or failed."""
+
+
+class EventsTrimmed(StateError):
+    """The stream does not keep what came after a cursor any more. `oldest` is the cursor of the oldest entry it has."""
+
+    def __init__(self, cursor: str, oldest: str = "") -> None:
+        super().__init__(
+            f"Transitions that came after {cursor} are not kept any more; the oldest that is left is {oldest}."
+            f" Read what is known of the jobs now (`fleetpoll jobs`), and go on from 0-0, the beginning of what is left."
+        )
+        self.cursor, self.oldest = cursor, oldest
 
 
 class RedisUnavailable(StateError):
@@ -72,6 +85,10 @@ class BadRequest(AwsError):
 
 class Unreachable(AwsError):
     """No usable answer came: time-out, reset, 5xx, or a body that is cut off or not AWS's."""
+
+
+class FleetClosed(FleetpollError):
+    """The fleet was closed while somebody waited on it, or before."""
 
 
 class TokenRefused(FleetpollError):

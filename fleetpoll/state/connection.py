@@ -51,6 +51,11 @@ class Connection(redis.Redis):
 def server_ms(client: Connection) -> int:
     """Redis TIME in ms."""
     now: Any = client.time()
+    return time_ms(now)
+
+
+def time_ms(now: tuple[int, int]) -> int:
+    """An answer to TIME in ms."""
     whole, micro = now
     return int(whole) * 1000 + int(micro) // 1000
 
@@ -63,9 +68,10 @@ def translated() -> Iterator[None]:
     except redis.exceptions.NoScriptError:
         raise
     except DENIALS as error:
-        words = str(error).rstrip(".")
-        raise RedisDenied(f"Redis denies access: {words}. Does redis_url hold the right user and password?") from error
+        raise denied(error) from error
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        if isinstance(error.__cause__, DENIALS):  # at the handshake, asyncio's connection wraps it
+            raise denied(error.__cause__) from error
         words = str(error).rstrip(".")
         raise RedisUnavailable(f"Redis does not answer: {words}. Is it running, and is the URL right?") from error
     except redis.exceptions.RedisError as error:
@@ -76,27 +82,43 @@ def translated() -> Iterator[None]:
         raise RedisUnavailable(f"Redis cannot serve for now: {words}. {advice}") from error
 
 
+def denied(error: Exception) -> RedisDenied:
+    """A denial of redis-py's as ours."""
+    words = str(error).rstrip(".")
+    return RedisDenied(f"Redis denies access: {words}. Does redis_url hold the right user and password?")
+
+
 def connect(url: str) -> Connection:
     """A client for `url` (redis://, rediss:// or unix://). Nothing is sent until the first command.
 
     Raises SettingsError for a URL that will not do.
     """
+    with refused_urls(url):
+        client = Connection.from_url(url, retry=Retry(NoBackoff(), 0), **options(url))
+        client.connection_pool.make_connection()  # connects nothing; a wrong option of the URL shows here, not later
+    assert isinstance(client, Connection)  # noqa: S101 - from_url is annotated as the base class
+    return client
+
+
+def options(url: str) -> dict[str, Any]:
+    """What every connection is opened with, whoever waits for its replies."""
+    return {
+        "decode_responses": True,
+        "protocol": 2,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": REPLY_TIMEOUT_S,
+        "health_check_interval": 0,
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+    }
+
+
+@contextmanager
+def refused_urls(url: str) -> Iterator[None]:
+    """Raise SettingsError for a URL that redis-py refuses within the block, or that sets what is for us to set."""
     ours = OURS.intersection(parse_qs(urlsplit(url).query))
     if ours:
         raise SettingsError(f"redis_url sets {', '.join(sorted(ours))}, which is for fleetpoll to set: leave it out.")
     try:
-        client = Connection.from_url(
-            url,
-            decode_responses=True,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_timeout=REPLY_TIMEOUT_S,
-            health_check_interval=0,
-            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
-        )
-        client.connection_pool.make_connection()  # connects nothing; a wrong option of the URL shows here, not later
+        yield
     except (TypeError, ValueError, redis.exceptions.RedisError) as error:
         raise SettingsError(f"redis_url will not do: {error}") from None
-    assert isinstance(client, Connection)  # noqa: S101 - from_url is annotated as the base class
-    return client

@@ -5,15 +5,18 @@ A cursor is the stream's own id of the last entry that was read: reading on from
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fleetpoll.errors import EventsTrimmed, SettingsError
 from fleetpoll.jobs import JobStatus, Transition
+from fleetpoll.state.steps import Steps, perform
 
 if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
     from fleetpoll.state.keys import Keys
 
+Fields = Mapping[str, str]
 BEGINNING = "0-0"
 PAGE = 1000
 BLOCK_S = 2.0
@@ -29,13 +32,19 @@ class Events:
     def end(self) -> str:
         """The cursor from which only what happens from now on is read."""
         newest: Any = self._client.xrevrange(self._keys.events, count=1)
-        return str(newest[0][0]) if newest else BEGINNING
+        return end_of(newest)
 
     def read(self, after: str, *, count: int = PAGE, block_s: float = 0.0) -> list[Transition]:
         """Up to `count` transitions after the cursor, oldest first; waits up to `block_s` (≤ 2 s) for the first."""
-        block_ms = round(min(block_s, BLOCK_S) * 1000) or None
-        answer: Any = self._client.xread({self._keys.events: after}, count=count, block=block_ms)
-        return [parse(cursor, fields) for _, entries in answer or () for cursor, fields in entries]
+        answer: Any = self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
+        return [parse(cursor, fields) for cursor, fields in entries_of(answer)]
+
+    def read_on(self, after: str, block_s: float = 0.0) -> list[Transition]:
+        """Read as `read` does, but never over a gap: raises EventsTrimmed when what came next is not kept any more."""
+        page = self.read(after, block_s=block_s)
+        if page:
+            perform(self._client, no_gap(self._keys, after))
+        return page
 
     def recent(self, count: int) -> list[Transition]:
         """The last `count` transitions, newest first."""
@@ -43,7 +52,48 @@ class Events:
         return [parse(cursor, fields) for cursor, fields in entries]
 
 
-def parse(cursor: str, fields: Mapping[str, str]) -> Transition:
+def no_gap(keys: Keys, after: str) -> Steps[None]:
+    """Raise EventsTrimmed if the stream may have lost what came right after the cursor.
+
+    It has not if the cursor's own entry is there, if the oldest entry is not newer than it, or if nothing was ever trimmed,
+    which servers tell from Redis 7.0 on. To be asked after a read: then what was read is known to have no gap before it.
+    """
+    own = "{}-{}".format(*place(after))
+    if own == BEGINNING or (yield "XRANGE", keys.events, own, own, "COUNT", 1):
+        return
+    oldest = yield "XRANGE", keys.events, "-", "+", "COUNT", 1
+    if not oldest or place(oldest[0][0]) <= place(after):
+        return
+    facts = yield "XINFO STREAM", keys.events
+    if facts.get("entries-added") != facts["length"]:
+        raise EventsTrimmed(after, str(oldest[0][0]))
+
+
+def block_ms(block_s: float) -> int | None:
+    """How long a read is to block, as redis-py wants it: None not at all."""
+    return round(min(block_s, BLOCK_S) * 1000) or None
+
+
+def end_of(newest: Sequence[tuple[str, Fields]]) -> str:
+    """The cursor after the newest entry, that of the beginning if there is none."""
+    return str(newest[0][0]) if newest else BEGINNING
+
+
+def entries_of(answer: Iterable[tuple[str, list[tuple[str, Fields]]]] | None) -> list[tuple[str, Fields]]:
+    """What a read of the one stream found, each entry with its cursor."""
+    return [entry for _, entries in answer or () for entry in entries]
+
+
+def place(cursor: str) -> tuple[int, int]:
+    """A cursor as something that can be compared: the stream is ordered by it."""
+    ms, _, number = cursor.partition("-")
+    try:
+        return int(ms), int(number or 0)
+    except ValueError:
+        raise SettingsError(f"{cursor!r} is no cursor: it looks like 1732276800000-0.") from None
+
+
+def parse(cursor: str, fields: Fields) -> Transition:
     """A stream entry as a Transition."""
     exit_code = fields.get("exit_code", "")
     return Transition(
