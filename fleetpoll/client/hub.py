@@ -52,7 +52,11 @@ class Wait:
                 raise type(self._error)(str(self._error)) from self._error  # one of its own: thousands may get it
             self._bell = asyncio.get_running_loop().create_future()
             await self._bell
-        news, self._news = self._news, None
+        return self.last_news()
+
+    def last_news(self) -> list[Arrival]:
+        """Who got there since this was asked last, as far as it is known by now."""
+        news, self._news = self._news or [], None
         return news
 
     def tell(self, arrivals: Sequence[Arrival]) -> None:
@@ -98,6 +102,8 @@ class Hub:
                     async with asyncio.timeout_at(until):
                         page = await wait.news()
                 except TimeoutError:
+                    if page := wait.last_news():  # told after the time-out, and before we came to run
+                        yield page
                     return
                 yield page
 

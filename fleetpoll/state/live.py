@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
@@ -34,16 +34,22 @@ CONNECTIONS = 2
 
 
 class LiveConnection(Redis):
-    """A client whose errors are ours: RedisUnavailable when Redis is away, StateError when it refuses."""
+    """A client whose errors are ours: RedisUnavailable when Redis is away, StateError when it refuses.
 
+    Who stands in line for a connection stands in ours: in that of redis-py's BlockingConnectionPool somebody who is
+    cancelled in the moment of his turn takes it along, before Python 3.13, and who is behind him may stand there for ever.
+    """
+
+    gate: asyncio.Semaphore
     closed = False
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """One command, one attempt."""
-        if self.closed:  # redis-py would connect again
-            raise FleetClosed("The fleet is closed: use it within its `async with` block.")
-        with translated():
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+        async with self.gate:
+            if self.closed:  # redis-py would connect again
+                raise FleetClosed("The fleet is closed: use it within its `async with` block.")
+            with translated():
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         """Close the connections for good."""
@@ -57,12 +63,12 @@ def connect_live(url: str, connections: int) -> LiveConnection:
     Raises SettingsError for a URL that will not do.
     """
     with refused_urls(url):
-        pool = BlockingConnectionPool.from_url(
-            url, max_connections=connections, timeout=None, retry=Retry(NoBackoff(), 0), **options(url)
-        )
+        pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **options(url))
+        pool.max_connections = connections  # whatever the URL says: that is for threads
         pool.make_connection()  # type: ignore[no-untyped-call] # connects nothing; a wrong option of the URL shows here
     client = LiveConnection.from_pool(pool)
     assert isinstance(client, LiveConnection)  # noqa: S101 - from_pool is annotated as the base class
+    client.gate = asyncio.Semaphore(connections)
     return client
 
 

@@ -34,6 +34,14 @@ async def until(condition: Callable[[], bool]) -> None:
         turn.clear()
 
 
+async def turns(count: int) -> None:
+    """Let others run for so many turns of the loop."""
+    for _ in range(count):
+        turn = asyncio.Event()
+        asyncio.get_running_loop().call_soon(turn.set)
+        await turn.wait()
+
+
 async def heard(transitions: AsyncIterator[Transition | None], count: int) -> list[str]:
     """The jobs of the next transitions."""
     found = list[str]()

@@ -15,7 +15,7 @@ from fleetpoll import aio
 from fleetpoll.client.hub import Hub, running
 from fleetpoll.client.waiting import Arrival, Goal, Waited
 from fleetpoll.errors import FleetClosed, FleetpollError, RedisDenied, RedisUnavailable, SettingsError
-from fleetpoll.jobs import JobStatus
+from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import Rooms
@@ -25,6 +25,8 @@ from tests.integration.aio_helpers import LONG_S, cut_readers, run, until
 from tests.integration.cli_helpers import move
 
 ONE, TWO, THREE = make_ids(3)
+FAR = "9999999999999-0"
+"""The cursor of a transition that comes after all others."""
 
 
 def hub_of(fleet: aio.Fleet) -> Hub:
@@ -119,6 +121,24 @@ def test_arrivals_come_one_by_one(given: Settings, rooms: Rooms) -> None:
         await fleet.wait_all([ONE, TWO], on_each=told.append)
         assert [arrival.job_id for arrival in told] == [ONE, TWO]
         await until(lambda: idle(hub_of(fleet)))
+
+    run(test, given)
+
+
+def test_who_gets_there_in_the_moment_of_the_time_out_is_given(given: Settings) -> None:
+    """A busy loop comes to the time-out and to the news in one turn: the job is there, so it is given, and nothing is raised."""
+
+    async def test(fleet: aio.Fleet) -> None:
+        clock, arrivals = asyncio.get_running_loop().time, fleet.as_completed([ONE], timeout_s=0.2)
+        step = asyncio.create_task(anext(arrivals))
+        await until(listening(fleet, 1))
+        after = clock() + 0.2
+        event = msgspec.structs.replace(Transition.between(ONE, Snapshot(), Snapshot(JobStatus.FAILED)), cursor=FAR)
+        asyncio.get_running_loop().call_at(after, hub_of(fleet)._hear, event)
+        while clock() <= after:
+            pass
+        assert (await step).job_id == ONE
+        assert [arrival async for arrival in arrivals] == []
 
     run(test, given)
 

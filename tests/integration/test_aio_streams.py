@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
+from random import Random
 
 import pytest
 
@@ -15,7 +16,7 @@ from fleetpoll.settings import Settings
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import Rooms
 from tests.ids import make_ids
-from tests.integration.aio_helpers import LONG_S, clients, cut_readers, heard, run
+from tests.integration.aio_helpers import LONG_S, clients, cut_readers, heard, run, turns
 from tests.integration.cli_helpers import move
 
 ONE, TWO, THREE = make_ids(3)
@@ -72,5 +73,22 @@ def test_as_many_commands_as_there_may_be_share_two_connections(given: Settings,
             for job_id in make_ids(1_000):
                 tasks.create_task(fleet.get([job_id]))
         assert (len(clients(rooms)) - before, time.monotonic() - started < LONG_S / 2) == (2, True)
+
+    run(test, given)
+
+
+def test_who_is_cancelled_in_line_holds_nobody_up(given: Settings) -> None:
+    """Whatever moment it happens in: at the end of the line, in its turn, during the command."""
+
+    rng = Random(0)
+
+    async def test(fleet: aio.Fleet) -> None:
+        for _ in range(400):
+            tasks = [asyncio.create_task(fleet.get([ONE])) for _ in range(6)]
+            await turns(rng.randrange(100))
+            for task in tasks[:-1]:
+                task.cancel()
+                await turns(rng.randrange(2))
+            assert await tasks[-1] == {}
 
     run(test, given)
