@@ -84,11 +84,11 @@ def events(
 
 
 def followed(fleet: Fleet, since: str | None) -> Iterator[Transition]:
-    """What comes. What was printed is sent on whenever there is a pause."""
+    """What comes. Each is sent on when it is printed: the next one may be long in coming."""
     for transition in fleet.events(since):
-        sys.stdout.flush()
         if transition is not None:
             yield transition
+            sys.stdout.flush()
 
 
 def consumed(consumer: Consumer, limit: int | None) -> Iterator[Transition]:

@@ -31,7 +31,8 @@ class Consumer:
 
     Asking for the next acknowledges the one before. One that was not acknowledged, because the loop was left or the process
     died, is given again: to a consumer of the same name at once, to any other when `retry_after_s` have passed. The same may
-    happen to one that the loop took longer for, and to one that was acknowledged in the last second before Redis crashed.
+    happen to one that the loop took more than half of that for, as it was kept ready for the other half at most, and to one
+    that was acknowledged in the last second before Redis crashed.
     """
 
     def __init__(self, client: Connection, member: Member) -> None:

@@ -78,15 +78,18 @@ class Member:
         self._hand_until = 0.0
         self._done: list[str] = []  # passed on, and to be acknowledged
         self._own = True  # we may hold what we do not know of: from a life before, or because a reply was lost
-        self._behind = True  # there is more than we were given, so the group may be overtaken
+        self._level_until = 0.0  # the group was given all that there was not long before; later it may be overtaken
         self._claim_at, self._claim_from = 0.0, BEGINNING
 
     def join(self) -> Steps[None]:
         """Make the group if it is not there. Raises EventsTrimmed if it is to begin where nothing is kept any more."""
-        place = self._after or end_of((yield "XREVRANGE", self._key, "+", "-", "COUNT", 1))
-        yield from no_gap(self._keys, place)
-        created = yield from self._created(place)
-        self._place = place if created else (yield from self._reached())
+        place = yield from self._reached()
+        if not place:
+            place = self._after or end_of((yield "XREVRANGE", self._key, "+", "-", "COUNT", 1))
+            yield from no_gap(self._keys, place)
+            if not (yield from self._created(place)):
+                place = yield from self._reached()
+        self._place = place
         yield from self._retire("")
 
     def advance(self) -> Steps[Transition | None]:
@@ -114,7 +117,7 @@ class Member:
             self._done.clear()
 
     def leave(self) -> Steps[None]:
-        """Forget this consumer, unless it holds something."""
+        """Forget this consumer, unless it holds something: what it has not begun with is for whoever asks next."""
         yield from self._retire(self.name)
 
     def _page(self) -> Steps[list[Entry]]:
@@ -141,7 +144,7 @@ class Member:
         while entries := entries_of((yield *self._read(), "STREAMS", self._key, "0")):
             trimmed = [cursor for cursor, fields in entries if not fields]
             if trimmed:
-                log.warning("%d transitions for %r of group %r are not kept any more.", len(trimmed), self.name, self._group)
+                self._missed(len(trimmed))
                 yield "XACK", self._key, self._group, *trimmed
             if len(trimmed) < len(entries):
                 return [entry for entry in entries if entry[1]]
@@ -153,17 +156,22 @@ class Member:
         self._claim_from = str(answer[0])
         if self._claim_from == BEGINNING:
             self._claim_at = self._mono() + self._retry_after_s / 2
-        return [entry for entry in answer[1] if entry[1]]  # Redis 6.2 gives those that were trimmed as well
+        if any(not fields for _, fields in answer[1]):
+            return (yield from self._mine())  # Redis 6.2 has made those ours that were trimmed, and does not name them
+        if any(answer[2:]):
+            self._missed(len(answer[2]))
+        return list(answer[1])
 
     def _fresh(self) -> Steps[list[Entry]]:
-        behind, self._behind = self._behind, True
-        if behind:
+        level, self._level_until = self._mono() < self._level_until, 0.0
+        if not level and (reached := (yield from self._reached())):
             try:
-                yield from no_gap(self._keys, (yield from self._reached()))
+                yield from no_gap(self._keys, reached)
             except EventsTrimmed as gap:
                 log.warning("Consumer group %r was overtaken: %s", self._group, gap)
         entries = entries_of((yield *self._read(), "BLOCK", round(BLOCK_S * 1000), "STREAMS", self._key, ">"))
-        self._behind = len(entries) == PAGE
+        if len(entries) < PAGE:
+            self._level_until = self._mono() + BLOCK_S
         return entries
 
     def _read(self) -> tuple[str | int, ...]:
@@ -179,12 +187,15 @@ class Member:
         return True
 
     def _reached(self) -> Steps[str]:
-        """The cursor of what the group was given last."""
+        """The cursor of what the group was given last, '' if there is no group."""
         known = yield from groups(self._keys)
-        return next((facts.cursor for facts in known if facts.name == self._group), BEGINNING)
+        return next((facts.cursor for facts in known if facts.name == self._group), "")
 
     def _retire(self, leaving: str) -> Steps[None]:
-        yield "EVAL", source("retire"), 1, self._key, self._group, round(SILENT_S * 1000), leaving
+        yield "EVAL", source("retire"), 1, self._key, self._group, round(SILENT_S * 1000), leaving, *self._done
+
+    def _missed(self, count: int) -> None:
+        log.warning("%d transitions for %r of group %r are not kept any more.", count, self.name, self._group)
 
 
 def said(error: StateError, word: str) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fleetpoll.embedded.sharing import join
 from fleetpoll.errors import RedisUnavailable
 from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import Settings
+from fleetpoll.state.events import BLOCK_S
 from fleetpoll.state.rooms import Rooms, open_rooms
 from fleetpoll.state.roster import Facts
 from tests.ids import make_ids
@@ -173,3 +175,18 @@ def test_follow_starts_from_now(cli: Cli, rooms: Rooms) -> None:
         move(rooms, {TWO: JobStatus.RUNNING})
         code, out, err = end(process)
     assert (code, err, json.loads(out)["job_id"]) == (0, "", TWO)
+
+
+def test_what_was_printed_does_not_wait_for_what_comes(cli: Cli, rooms: Rooms) -> None:
+    """Through a pipe a transition comes at once, not when the next one does or the pause after it has passed."""
+    rooms.schedule.track([ONE])
+    late_s = list[float]()
+    with cli.start("events", "--follow", "--limit", "3", "--json") as process:
+        assert process.stdout is not None
+        wait_until(lambda: any(c["cmd"] == "xread" for c in rooms.client.client_list()), "it listens")
+        for status in (JobStatus.RUNNABLE, JobStatus.RUNNING, JobStatus.FAILED):
+            moved_at = time.monotonic()
+            move(rooms, {ONE: status})
+            assert json.loads(process.stdout.readline())["to"] == status
+            late_s.append(time.monotonic() - moved_at)
+    assert min(late_s[:-1]) < BLOCK_S / 2  # the last one ends the process, which sends on everything

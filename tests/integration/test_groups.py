@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from fleetpoll.client.consuming import Consumer
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.embedded.private import private_server
 from fleetpoll.errors import EventsTrimmed, SettingsError
 from fleetpoll.jobs import JobStatus, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.events import BEGINNING
+from fleetpoll.state.groups import Member
 from fleetpoll.state.rooms import Rooms, open_rooms
 from tests.ids import make_ids
 from tests.integration.cli_helpers import move
@@ -86,6 +88,18 @@ def test_what_a_dead_consumer_held_goes_to_another(fleet: Fleet) -> None:
         assert heard(consumer, 5) == IDS[1:]
 
 
+def test_what_a_consumer_has_not_begun_with_is_free_when_it_leaves(fleet: Fleet) -> None:
+    """Nobody waits for what it held in reserve; what it was given last may be half done, and stays its own for a while."""
+    with fleet.consume("a", "first", after=BEGINNING) as first:
+        assert heard(first, 2) == IDS[:2]
+    with fleet.consume("a", "second") as second:
+        assert heard(second, 4) == IDS[2:]
+        second.acknowledge()
+
+    assert [(g.consumers, g.pending) for g in fleet.groups()] == [(1, 1)]
+    assert heard(fleet.consume("a", "first"), 1) == IDS[1:2]
+
+
 def test_what_was_taken_away_meanwhile_is_not_passed_on(fleet: Fleet) -> None:
     """A loop that takes too long for one transition loses the others that it held, and is not given them as well."""
     slow = fleet.consume("a", "slow", after=BEGINNING, retry_after_s=SOON_S)
@@ -144,6 +158,47 @@ def test_a_group_does_not_begin_where_nothing_is_kept(fleet: Fleet, rooms: Rooms
 
     with pytest.raises(EventsTrimmed, match=f"came after {cursor} are not kept any more"):
         fleet.consume("a", after=cursor)
+
+
+def test_a_group_that_is_there_goes_on_wherever_a_new_one_would_begin(fleet: Fleet, rooms: Rooms) -> None:
+    """The cursor in a program's settings is left behind by the stream one day, and then means nothing any more."""
+    cursor = rooms.events.read(BEGINNING)[0].cursor
+    with fleet.consume("a", after=cursor) as consumer:
+        assert heard(consumer, 5) == IDS[1:]
+        consumer.acknowledge()
+    move(rooms, {IDS[0]: JobStatus.SUCCEEDED})
+    rooms.client.xtrim(rooms.keys.events, maxlen=1, approximate=False)
+
+    with fleet.consume("a", after=cursor) as consumer:
+        assert heard(consumer, 1) == IDS[:1]
+
+
+def test_what_a_dead_consumer_held_may_be_gone(fleet: Fleet, rooms: Rooms, caplog: pytest.LogCaptureFixture) -> None:
+    """Who takes it over says so, and it is pending no more."""
+    heard(fleet.consume("a", "dead", after=BEGINNING), 1)
+    rooms.client.xtrim(rooms.keys.events, maxlen=1, approximate=False)
+
+    with caplog.at_level(logging.WARNING), fleet.consume("a", "alive", retry_after_s=0.001) as consumer:
+        assert heard(consumer, 1) == IDS[5:]
+
+    assert "5 transitions for 'alive' of group 'a' are not kept any more" in caplog.text
+    assert [group.pending for group in fleet.groups()] == [1]
+
+
+def test_a_loop_that_is_overtaken_says_so(fleet: Fleet, rooms: Rooms, caplog: pytest.LogCaptureFixture) -> None:
+    """Although it had all that there was when it asked last."""
+    hours = iter(range(0, 3600 * 1000, 3600))
+    member = Member(rooms.keys, "a", "me", BEGINNING, 1e6, mono=lambda: next(hours))
+    with caplog.at_level(logging.WARNING), Consumer(rooms.client, member) as consumer:
+        assert heard(consumer, 6) == IDS
+        for status in (JobStatus.RUNNABLE, JobStatus.RUNNING):
+            for job_id in IDS:
+                move(rooms, {job_id: status})
+        assert caplog.text == ""
+        rooms.client.xtrim(rooms.keys.events, maxlen=2, approximate=False)
+        assert heard(consumer, 2) == IDS[4:]
+
+    assert "Consumer group 'a' was overtaken" in caplog.text
 
 
 def test_a_group_that_was_overtaken_says_so(fleet: Fleet, rooms: Rooms, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,7 +1,18 @@
 -- retire: forget consumers of a group that hold nothing and were not heard of for a while, or that leave. Idempotent.
+-- One that leaves and holds something stays, but what it has not begun with is held for so long that anybody may take it.
 -- One script, because a consumer that is given something between the look and its end would take it along.
 -- KEYS[1] events  stream       ARGV[1] group   ARGV[2] ms of silence   ARGV[3] name of the consumer that leaves, '' = nobody
+--                              ARGV[4…] ids of what it has begun with
 -- Returns how many were forgotten
+local begun = {}
+for i = 4, #ARGV do begun[ARGV[i]] = true end
+if ARGV[3] ~= '' then
+  for _, held in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, ARGV[3])) do
+    if not begun[held[1]] then
+      redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, held[1], 'TIME', 0, 'JUSTID')
+    end
+  end
+end
 local forgotten = 0
 for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local consumer = {}
