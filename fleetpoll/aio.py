@@ -168,9 +168,11 @@ class Consumer:
 
     async def aclose(self) -> None:
         """Leave the group and close the connection. What was not acknowledged stays to be given again."""
-        with suppress(StateError, FleetClosed):
-            await self._reader.perform(self._member.leave())
-        await self._reader.aclose()
+        try:
+            with suppress(StateError, FleetClosed):
+                await self._reader.perform(self._member.leave())
+        finally:
+            await self._reader.aclose()
 
     async def __aenter__(self) -> Self:
         """Itself."""

@@ -115,7 +115,15 @@ def options(url: str) -> dict[str, Any]:
 @contextmanager
 def refused_urls(url: str) -> Iterator[None]:
     """Raise SettingsError for a URL that redis-py refuses within the block, or that sets what is for us to set."""
-    ours = OURS.intersection(parse_qs(urlsplit(url).query))
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # its words quote what stands where the port should: it may be a part of the password
+        raise SettingsError(
+            "redis_url will not do: its host or port cannot be read. In a password, write %2F for /, %3F for ?, %23 for #"
+            " and %5B for [."
+        ) from None
+    ours = OURS.intersection(parse_qs(parts.query))
     if ours:
         raise SettingsError(f"redis_url sets {', '.join(sorted(ours))}, which is for fleetpoll to set: leave it out.")
     try:

@@ -181,7 +181,7 @@ def test_what_was_printed_does_not_wait_for_what_comes(cli: Cli, rooms: Rooms) -
     """Through a pipe a transition comes at once, not when the next one does or the pause after it has passed."""
     rooms.schedule.track([ONE])
     late_s = list[float]()
-    with cli.start("events", "--follow", "--limit", "3", "--json") as process:
+    with cli.start("events", "--follow", "--limit", "3", "--json", PYTHONUNBUFFERED="") as process:
         assert process.stdout is not None
         wait_until(lambda: any(c["cmd"] == "xread" for c in rooms.client.client_list()), "it listens")
         for status in (JobStatus.RUNNABLE, JobStatus.RUNNING, JobStatus.FAILED):

@@ -104,6 +104,15 @@ def test_a_url_that_will_not_do_is_refused_at_once(url: str) -> None:
         connect(url)
 
 
+@pytest.mark.parametrize("url", ["redis://:sec/ret@h:1", "redis://:sec#ret@h", "redis://:sec?ret@h", "redis://:sec@[ret"])
+def test_no_part_of_a_password_is_in_a_refusal(url: str) -> None:
+    """A password that was not encoded ends up where the port should be; what to do is said without quoting it."""
+    with pytest.raises(SettingsError, match="In a password, write %2F for /") as refused:
+        connect(url)
+    assert "sec" not in str(refused.value)
+    assert refused.value.__suppress_context__
+
+
 def test_a_worker_learns_that_redis_has_forgotten_it(own: Rooms) -> None:
     """The first beat is new, the next is not, and after a flush it is again."""
     facts = Facts("host", 1, 1, beat_s=5.0)
