@@ -143,8 +143,8 @@ class Member:
     def _mine(self) -> Steps[list[Entry]]:
         while entries := entries_of((yield *self._read(), "STREAMS", self._key, "0")):
             trimmed = [cursor for cursor, fields in entries if not fields]
+            self._missed(len(trimmed))
             if trimmed:
-                self._missed(len(trimmed))
                 yield "XACK", self._key, self._group, *trimmed
             if len(trimmed) < len(entries):
                 return [entry for entry in entries if entry[1]]
@@ -158,8 +158,7 @@ class Member:
             self._claim_at = self._mono() + self._retry_after_s / 2
         if any(not fields for _, fields in answer[1]):
             return (yield from self._mine())  # Redis 6.2 has made those ours that were trimmed, and does not name them
-        if any(answer[2:]):
-            self._missed(len(answer[2]))
+        self._missed(sum(map(len, answer[2:])))  # since Redis 7.0 it names them
         return list(answer[1])
 
     def _fresh(self) -> Steps[list[Entry]]:
@@ -192,10 +191,13 @@ class Member:
         return next((facts.cursor for facts in known if facts.name == self._group), "")
 
     def _retire(self, leaving: str) -> Steps[None]:
-        yield "EVAL", source("retire"), 1, self._key, self._group, round(SILENT_S * 1000), leaving, *self._done
+        args = (self._group, round(SILENT_S * 1000), leaving, *self._done)
+        _, trimmed = yield "EVAL", source("retire"), 1, self._key, *args
+        self._missed(trimmed)
 
     def _missed(self, count: int) -> None:
-        log.warning("%d transitions for %r of group %r are not kept any more.", count, self.name, self._group)
+        if count:
+            log.warning("%d transitions for %r of group %r are not kept any more.", count, self.name, self._group)
 
 
 def said(error: StateError, word: str) -> bool:

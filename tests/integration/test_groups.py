@@ -185,6 +185,20 @@ def test_what_a_dead_consumer_held_may_be_gone(fleet: Fleet, rooms: Rooms, caplo
     assert [group.pending for group in fleet.groups()] == [1]
 
 
+def test_what_a_consumer_leaves_may_be_gone(fleet: Fleet, rooms: Rooms, caplog: pytest.LogCaptureFixture) -> None:
+    """It says so itself, or on Redis 6.2 who comes next does; one that has not begun with anything leaves nothing."""
+    with fleet.consume("a", after=BEGINNING):
+        pass
+    assert [(group.consumers, group.pending) for group in fleet.groups()] == [(0, 0)]
+    with caplog.at_level(logging.WARNING), fleet.consume("a", "one") as one, fleet.consume("a", "two") as two:
+        assert heard(one, 1) == IDS[:1]
+        rooms.client.xtrim(rooms.keys.events, maxlen=0, approximate=False)
+        one.close()
+        assert next(two) is None
+
+    assert "5 transitions for" in caplog.text
+
+
 def test_a_loop_that_is_overtaken_says_so(fleet: Fleet, rooms: Rooms, caplog: pytest.LogCaptureFixture) -> None:
     """Although it had all that there was when it asked last."""
     hours = iter(range(0, 3600 * 1000, 3600))

@@ -3,13 +3,13 @@
 -- One script, because a consumer that is given something between the look and its end would take it along.
 -- KEYS[1] events  stream       ARGV[1] group   ARGV[2] ms of silence   ARGV[3] name of the consumer that leaves, '' = nobody
 --                              ARGV[4…] ids of what it has begun with
--- Returns how many were forgotten
-local begun = {}
+-- Returns {how many were forgotten, how many transitions the leaving one has lost because the stream is trimmed}
+local begun, trimmed = {}, 0
 for i = 4, #ARGV do begun[ARGV[i]] = true end
 if ARGV[3] ~= '' then
   for _, held in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, ARGV[3])) do
     if not begun[held[1]] then
-      redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, held[1], 'TIME', 0, 'JUSTID')
+      trimmed = trimmed + 1 - #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, held[1], 'TIME', 0, 'JUSTID')
     end
   end
 end
@@ -22,4 +22,4 @@ for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
     forgotten = forgotten + 1
   end
 end
-return forgotten
+return {forgotten, trimmed}
