@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fleetpoll.clock import Mono
     from fleetpoll.jobs import Transition
     from fleetpoll.state.keys import Keys
+    from fleetpoll.state.scripts import Argument
     from fleetpoll.state.steps import Steps
 
 PAGE = 100
@@ -191,7 +192,7 @@ class Member:
         return next((facts.cursor for facts in known if facts.name == self._group), "")
 
     def _retire(self, leaving: str) -> Steps[None]:
-        args = (self._group, round(SILENT_S * 1000), leaving, *self._done)
+        args: tuple[Argument, ...] = (self._group, round(SILENT_S * 1000), leaving, *self._done)
         _, trimmed = yield "EVAL", source("retire"), 1, self._key, *args
         self._missed(trimmed)
 

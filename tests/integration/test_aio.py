@@ -126,7 +126,7 @@ def test_arrivals_come_one_by_one(given: Settings, rooms: Rooms) -> None:
 
 
 def test_who_gets_there_in_the_moment_of_the_time_out_is_given(given: Settings) -> None:
-    """A busy loop comes to the time-out and to the news in one turn: the job is there, so it is given, and nothing is raised."""
+    """A busy loop comes to the time-out and to the news in one turn: the job is there, so it is given, and all is well."""
 
     async def test(fleet: aio.Fleet) -> None:
         clock, arrivals = asyncio.get_running_loop().time, fleet.as_completed([ONE], timeout_s=0.2)

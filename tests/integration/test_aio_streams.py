@@ -79,7 +79,6 @@ def test_as_many_commands_as_there_may_be_share_two_connections(given: Settings,
 
 def test_who_is_cancelled_in_line_holds_nobody_up(given: Settings) -> None:
     """Whatever moment it happens in: at the end of the line, in its turn, during the command."""
-
     rng = Random(0)
 
     async def test(fleet: aio.Fleet) -> None:
