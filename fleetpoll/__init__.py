@@ -14,15 +14,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fleetpoll.batch.client import BatchClient
+    from fleetpoll.batch.protocol import BatchProtocol
+    from fleetpoll.batch.waiters import BatchWaiters
     from fleetpoll.client.fleet import Fleet, open_fleet
     from fleetpoll.client.waiting import Goal, Waited
-    from fleetpoll.errors import FleetpollError
+    from fleetpoll.errors import BatchError, FleetpollError
     from fleetpoll.jobs import JobStatus, Snapshot, Transition
     from fleetpoll.settings import Settings
 
-__all__ = ["Fleet", "FleetpollError", "Goal", "JobStatus", "Settings", "Snapshot", "Transition", "Waited", "open_fleet"]
+__all__ = [
+    "BatchClient",
+    "BatchError",
+    "BatchProtocol",
+    "BatchWaiters",
+    "Fleet",
+    "FleetpollError",
+    "Goal",
+    "JobStatus",
+    "Settings",
+    "Snapshot",
+    "Transition",
+    "Waited",
+    "open_fleet",
+]
 
 _HOMES = {
+    "BatchClient": "fleetpoll.batch.client",
+    "BatchError": "fleetpoll.errors",
+    "BatchProtocol": "fleetpoll.batch.protocol",
+    "BatchWaiters": "fleetpoll.batch.waiters",
     "Fleet": "fleetpoll.client.fleet",
     "FleetpollError": "fleetpoll.errors",
     "Goal": "fleetpoll.client.waiting",

@@ -11,6 +11,15 @@ FleetpollError
 │   ├── BadRequest         AWS refused the content of the call
 │   └── Unreachable        no usable answer: time-out, reset, 5xx, a cut or foreign body
 ├── TokenRefused           the bucket has no token within the time the caller gave
+├── BatchError             a job did not come to what was asked of it, or nobody could tell (fleetpoll.batch)
+│   ├── JobFailed          it is FAILED
+│   ├── JobNotComplete     it is not over yet
+│   ├── JobOver            it is over, and never came to the status that was waited for
+│   ├── JobLost            AWS Batch does not know it, or refuses to describe it
+│   ├── JobStatusUnknown   it has a status that nobody knows
+│   ├── DescriptionFailed  no description of it could be had, or none that can be used
+│   ├── ChecksExceeded     all checks are made, and it has not come to what was waited for
+│   └── WaitFailed         a waiter gave up, or found the job failed
 └── EmbeddedError          the embedded Redis server cannot be found, started or joined
 """
 
@@ -67,6 +76,42 @@ class Unreachable(AwsError):
 
 class TokenRefused(FleetpollError):
     """The bucket has no token within the time that the caller gave."""
+
+
+class BatchError(FleetpollError):
+    """A job of AWS Batch's did not come to what was asked of it, or nobody could tell whether it did."""
+
+
+class JobFailed(BatchError):
+    """The job is FAILED."""
+
+
+class JobNotComplete(BatchError):
+    """The job is not over yet."""
+
+
+class JobOver(BatchError):
+    """The job is over, and never came to the status that was waited for."""
+
+
+class JobLost(BatchError):
+    """AWS Batch does not know the job, or refuses to describe it; the fleet has given it up."""
+
+
+class JobStatusUnknown(BatchError):
+    """The job has a status that nobody knows."""
+
+
+class DescriptionFailed(BatchError):
+    """No description of the job could be had, or none that can be used."""
+
+
+class ChecksExceeded(BatchError):
+    """All checks are made, and the job has not come to what was waited for."""
+
+
+class WaitFailed(BatchError):
+    """A waiter gave up, or found the job failed."""
 
 
 class EmbeddedError(FleetpollError):

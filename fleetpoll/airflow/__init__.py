@@ -1,1 +1,1 @@
-"""Airflow's hooks, trigger, operator and sensor for AWS Batch, with the polling left to the fleet. Needs the extra `airflow`."""
+"""Airflow's hooks, trigger, operator and sensor for AWS Batch, the polling left to the fleet. Needs the extra `airflow`."""

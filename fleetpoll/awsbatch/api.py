@@ -22,6 +22,30 @@ POOL = 4
 PARSED = "fleetpollDescriptions"
 
 
+def open_client(settings: Settings, *, parameter_validation: bool = True) -> Any:
+    """boto3's own client for AWS Batch, by these settings; each of its calls is one HTTP request.
+
+    Raises SettingsError when there is no Region, no such profile, or an endpoint that is none.
+    """
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        max_pool_connections=POOL,
+        tcp_keepalive=True,
+        parameter_validation=parameter_validation,
+    )
+    try:
+        session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+        return session.client("batch", config=config, endpoint_url=settings.endpoint_url)
+    except NoRegionError:
+        raise SettingsError("No AWS Region: set `region`, FLEETPOLL_REGION or AWS_DEFAULT_REGION.") from None
+    except ProfileNotFound as error:
+        raise SettingsError(f"{error}: check `profile` and AWS_PROFILE.") from None
+    except (ValueError, BotoCoreError) as error:
+        raise SettingsError(f"The settings of AWS will not do: {error}. Check endpoint_url, region and profile.") from None
+
+
 class BatchApi:
     """AWS Batch for one account and Region.
 
@@ -29,25 +53,7 @@ class BatchApi:
     """
 
     def __init__(self, settings: Settings) -> None:
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 1},
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-            max_pool_connections=POOL,
-            tcp_keepalive=True,
-            parameter_validation=False,
-        )
-        try:
-            session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
-            self._client = session.client("batch", config=config, endpoint_url=settings.endpoint_url)
-        except NoRegionError:
-            raise SettingsError("No AWS Region: set `region`, FLEETPOLL_REGION or AWS_DEFAULT_REGION.") from None
-        except ProfileNotFound as error:
-            raise SettingsError(f"{error}: check `profile` and AWS_PROFILE.") from None
-        except (ValueError, BotoCoreError) as error:
-            raise SettingsError(
-                f"The settings of AWS will not do: {error}. Check endpoint_url, region and profile."
-            ) from None
+        self._client = open_client(settings, parameter_validation=False)
         self._client.meta.events.register("before-parse.batch.DescribeJobs", _take_body)
 
     def describe(self, ids: Sequence[str]) -> dict[str, Description]:

@@ -14,11 +14,15 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    HTTPClientError,
     NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
     SSOError,
     TokenRetrievalError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnection,
 )
 
 from fleetpoll.errors import AccessDenied, AwsError, BadRequest, FleetpollError, Throttled, Unreachable
@@ -69,6 +73,7 @@ CREDENTIALS = (
 )
 HTTP_BAD_REQUEST, HTTP_TOO_MANY = 400, 429
 HTTP_DENIED = (401, 403)
+HTTP_SERVER = 500  # from here on, it is the server that failed
 RETRY_AFTER_MAX_S = 60.0
 """The longest hint that is believed: one odd header must not stop a fleet for a day."""
 
@@ -124,3 +129,24 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
         if 0 < hint < math.inf:
             return min(hint, RETRY_AFTER_MAX_S)
     return 0.0
+
+
+def throttle_of(error: BaseException) -> Throttled | None:
+    """The throttle that an SDK's error stands for, told by its `response` alone; None if it is anything else."""
+    response = getattr(error, "response", None)
+    found = of_response(response) if isinstance(response, Mapping) else None
+    return found if isinstance(found, Throttled) else None
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the next call may well succeed after this error of an SDK's: a throttle, a 5xx, or no answer at all.
+
+    It is what the SDK's own retries would try again.
+    """
+    if isinstance(error, NoConnection | HTTPClientError):
+        return True
+    response = getattr(error, "response", None)
+    if not isinstance(response, Mapping):
+        return False
+    http = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0
+    return throttle_of(error) is not None or http >= HTTP_SERVER
