@@ -21,7 +21,7 @@ NOT_SETTINGS = frozenset({"tls", "db"})
 REDIS_PORT = 6379
 
 
-class FleetpollHook(BaseHook):  # type: ignore[misc] # Airflow is untyped here
+class FleetpollHook(BaseHook):
     """Settings of a fleet from an Airflow connection, on top of those of the environment.
 
     Host, port, login and password are Redis'; the schema is the fleet's name; the extra may hold `tls`, `db` and every

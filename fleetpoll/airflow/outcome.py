@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from fleetpoll.awsbatch.parse import descriptions
+from fleetpoll.diff import Patience, compare
 from fleetpoll.jobs import JobStatus, Snapshot
 
 KILLED = "Task killed by the user"
@@ -26,6 +31,13 @@ def ended(job_id: str, job: Snapshot) -> Event:
     return event | {"status": "error", "message": words_of(job_id, job)}
 
 
+def described(description: Mapping[str, Any]) -> Snapshot:
+    """What one DescribeJobs answer says of one job, as the fleet would note it."""
+    found = descriptions(msgspec.json.encode({"jobs": [description]}))
+    outcome = compare(Snapshot(), next(iter(found.values())), 0, Patience(0, 1))
+    return outcome.record or outcome.known
+
+
 def gave_up(job_id: str | None, message: str) -> Event:
     """The event of a wait that came to nothing."""
     return {"status": "error", "job_id": job_id, "message": message}
@@ -42,3 +54,8 @@ def words_of(job_id: str, job: Snapshot) -> str:
 def was_killed(event: Event) -> bool:
     """Whether the job was terminated because a task was killed."""
     return bool(event["status"] != "success" and event.get("job", {}).get("status_reason") == KILLED)
+
+
+def has_failed(job: Snapshot) -> bool:
+    """Whether a job is over and did not succeed."""
+    return job.status.terminal and job.status is not JobStatus.SUCCEEDED

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import contextmanager
-from typing import Any
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any, TypeVar
 
 from airflow.providers.amazon.aws.triggers.batch import BatchJobTrigger as AirflowBatchJobTrigger
 from airflow.triggers.base import TriggerEvent
@@ -14,7 +15,7 @@ from asgiref.sync import sync_to_async
 from fleetpoll.aio import Fleet
 from fleetpoll.airflow.connection import FleetpollHook
 from fleetpoll.airflow.hooks import BatchClientHook
-from fleetpoll.airflow.outcome import KILLED, Event, ended, gave_up
+from fleetpoll.airflow.outcome import KILLED, Event, described, ended, gave_up
 from fleetpoll.airflow.sharing import SharedFleet, shared_fleet
 from fleetpoll.clock import system_mono
 from fleetpoll.errors import FleetClosed, FleetpollError, RedisUnavailable
@@ -24,8 +25,10 @@ REDIS_RETRY_S = 5.0
 NOTICE_S = 15.0
 """How long no worker may be alive before the task's log says so."""
 
+Result = TypeVar("Result")
 
-class BatchJobTrigger(AirflowBatchJobTrigger):  # type: ignore[misc] # Airflow is untyped here
+
+class BatchJobTrigger(AirflowBatchJobTrigger):
     """Waits for a job of AWS Batch by subscribing to a fleet; any number of triggers in a triggerer share one connection.
 
     The event is what Airflow's own operator and sensor take, with what is known of the job in `job`. While Redis is away, and
@@ -60,7 +63,13 @@ class BatchJobTrigger(AirflowBatchJobTrigger):  # type: ignore[misc] # Airflow i
 
     def hook(self) -> BatchClientHook:
         """The hook for the calls that this trigger makes itself; each takes a token of the fleet's."""
-        return BatchClientHook(**self._hook_parameters, fleetpoll_conn_id=self.fleetpoll_conn_id, subscribe=False)
+        return BatchClientHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+            fleetpoll_conn_id=self.fleetpoll_conn_id,
+        )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event, when the job is over."""
@@ -93,7 +102,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):  # type: ignore[misc] # Airflow i
 
     async def _await_end(self, fleet: Fleet, shared: SharedFleet, until: float) -> Event:
         """The first of two: the fleet says that the job is over, or we have found out ourselves."""
-        with going_on(self._subscribe(fleet, until)) as told, going_on(self._stand_in(shared)) as found:
+        async with going_on(self._subscribe(fleet, until)) as told, going_on(self._stand_in(shared)) as found:
             await asyncio.wait({told, found}, return_when=asyncio.FIRST_COMPLETED)
             return told.result() if told.done() else found.result()
 
@@ -110,14 +119,48 @@ class BatchJobTrigger(AirflowBatchJobTrigger):  # type: ignore[misc] # Airflow i
     async def _stand_in(self, shared: SharedFleet) -> Event:
         """Say when no worker is alive, and ask AWS after a while if that is wanted."""
         while True:
-            await shared.deserted(NOTICE_S)
+            await shared.deserted(min(NOTICE_S, self.fallback_after_s or NOTICE_S))
             self.log.warning(
                 "No worker of the fleet is alive, so nobody looks at AWS Batch job %s: start some with `fleetpoll worker`. %s",
                 self.job_id,
                 "Waiting on" if self.fallback_after_s is None else f"AWS is asked after {self.fallback_after_s:g} s",
             )
-            with going_on(shared.attended()) as back, going_on(self._ask()) as found:
+            async with going_on(shared.attended()) as back, going_on(self._ask()) as found:
                 await asyncio.wait({back, found}, return_when=asyncio.FIRST_COMPLETED)
                 if found.done():
                     return found.result()
             self.log.info("Workers are alive again: AWS Batch job %s is looked at", self.job_id)
+
+    async def _ask(self) -> Event:
+        """Ask AWS until the job is over, with pauses that grow; never, if that is not wanted."""
+        if self.fallback_after_s is None:
+            await asyncio.Event().wait()
+        else:
+            await asyncio.sleep(max(0.0, self.fallback_after_s - NOTICE_S))
+        hook = self.hook()
+        await sync_to_async(lambda: hook.client)()
+        for tries in count(1):
+            try:
+                job = described(await asyncio.to_thread(hook.get_job_description, self.job_id))
+            except Exception as error:  # noqa: BLE001 - whatever the hook raises, the job may still run
+                self.log.warning("AWS Batch job %s could not be asked for: %s", self.job_id, error)
+            else:
+                if job.status.terminal:
+                    return ended(str(self.job_id), job)
+            await asyncio.sleep(hook.exponential_delay(tries))
+        raise AssertionError("unreachable")
+
+    def _too_late(self) -> Event:
+        waited_s = self.waiter_delay * self.attempts
+        return gave_up(self.job_id, f"AWS Batch job {self.job_id} is not over after {waited_s:g} s, which is all that is allowed")
+
+
+@asynccontextmanager
+async def going_on(work: Coroutine[Any, Any, Result]) -> AsyncIterator[asyncio.Task[Result]]:
+    """Work that goes on beside the block, and ends with it at the latest."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
