@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from fleetpoll.batch.protocol import BatchProtocol
     from fleetpoll.batch.waiters import BatchWaiters
     from fleetpoll.client.fleet import Fleet, open_fleet
-    from fleetpoll.client.waiting import Goal, Waited
+    from fleetpoll.client.waiting import Arrival, Goal, Waited
     from fleetpoll.errors import BatchError, FleetpollError
     from fleetpoll.jobs import JobStatus, Snapshot, Transition
     from fleetpoll.settings import Settings
 
 __all__ = [
+    "Arrival",
     "BatchClient",
     "BatchError",
     "BatchProtocol",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Arrival": "fleetpoll.client.waiting",
     "BatchClient": "fleetpoll.batch.client",
     "BatchError": "fleetpoll.errors",
     "BatchProtocol": "fleetpoll.batch.protocol",

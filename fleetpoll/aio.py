@@ -1,1 +1,119 @@
-"""The fleet for asyncio: one reader of the stream serves every waiter of an event loop."""
+"""The fleet for asyncio: one reader connection wakes ten thousand waits of one process, and no thread stands still.
+
+async with aio.open_fleet(Settings(redis_url="redis://localhost")) as fleet:
+    waited = await fleet.wait(job_ids, timeout_s=3600)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, aclosing, asynccontextmanager
+
+from fleetpoll.client.fleet import checked, redis_url
+from fleetpoll.client.hub import Hub
+from fleetpoll.client.status import alive
+from fleetpoll.client.waiting import Arrival, Goal, Roll, Waited
+from fleetpoll.jobs import JobStatus, Snapshot
+from fleetpoll.settings import Settings
+from fleetpoll.state.live import Live
+from fleetpoll.state.roster import Beat
+
+
+class Fleet:
+    """Track jobs, read what is known, wait and follow, in one event loop. Made by `open_fleet`.
+
+    Every method may raise RedisUnavailable or StateError; a wait or a follower that has begun survives a restart of Redis.
+    """
+
+    def __init__(self, live: Live, settings: Settings) -> None:
+        self._live, self._settings, self._hub = live, settings, Hub(live)
+
+    @property
+    def settings(self) -> Settings:
+        """What the fleet was opened with."""
+        return self._settings
+
+    async def track(self, ids: Iterable[str]) -> int:
+        """Start to watch jobs. Returns how many were new. Raises SettingsError, and tracks none, if one is no job id."""
+        return await self._live.track(list(checked(ids)))
+
+    async def untrack(self, ids: Iterable[str]) -> int:
+        """Forget jobs. Returns how many were known."""
+        return await self._live.untrack(ids)
+
+    async def get(self, ids: Sequence[str]) -> dict[str, Snapshot]:
+        """What is known of those `ids` that are tracked."""
+        return await self._live.get(ids)
+
+    async def alive(self) -> list[Beat]:
+        """The workers that beat lately."""
+        return alive(*await self._live.beats())
+
+    async def wait(
+        self,
+        ids: Iterable[str],
+        goal: Goal | frozenset[JobStatus] = Goal.COMPLETE,
+        timeout_s: float | None = None,
+    ) -> Waited:
+        """Track the jobs if need be and wait until each has reached the goal, or is over: then it never will."""
+        return await self.wait_all(ids, goal, timeout_s)
+
+    async def wait_all(
+        self,
+        ids: Iterable[str],
+        goal: Goal | frozenset[JobStatus] = Goal.COMPLETE,
+        timeout_s: float | None = None,
+        on_each: Callable[[Arrival], None] = lambda _arrival: None,
+    ) -> Waited:
+        """Wait as `wait` does; `on_each` is given each job as it gets there, or is untracked meanwhile."""
+        roll = Roll(checked(ids), goal)
+        async with aclosing(self._hub.pages(roll, timeout_s)) as pages:
+            async for page in pages:
+                for arrival in page:
+                    on_each(arrival)
+        return roll.waited()
+
+    def as_completed(
+        self,
+        ids: Iterable[str],
+        goal: Goal | frozenset[JobStatus] = Goal.COMPLETE,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[Arrival]:
+        """Each job as it gets there, in that order; those first that are there already. Tracks the jobs if need be.
+
+        Raises the builtin TimeoutError when the time is up before all were given, as asyncio.as_completed does.
+        """
+        return self._each(Roll(checked(ids), goal), timeout_s)
+
+    async def _each(self, roll: Roll, timeout_s: float | None) -> AsyncIterator[Arrival]:
+        async with aclosing(self._hub.pages(roll, timeout_s)) as pages:
+            async for page in pages:
+                for arrival in page:
+                    yield arrival
+        roll.close()
+
+    async def _close(self) -> None:
+        await self._hub.close()
+        await self._live.close()
+
+
+@asynccontextmanager
+async def open_fleet(settings: Settings) -> AsyncIterator[Fleet]:
+    """A fleet by its settings, on the embedded server when no redis_url is set.
+
+    Closed at the end of the block; waits that are still going on then end with FleetClosed.
+    """
+    loop, door = asyncio.get_running_loop(), ExitStack()
+    thread = ThreadPoolExecutor(1)  # one: the door is closed after it was opened, even if we are cancelled meanwhile
+    try:
+        url = await loop.run_in_executor(thread, door.enter_context, redis_url(settings))
+        fleet = Fleet(Live(url, settings.fleet), settings)
+        try:
+            yield fleet
+        finally:
+            await fleet._close()  # noqa: SLF001 - nobody else is to close it
+    finally:
+        await loop.run_in_executor(thread, door.close)
+        thread.shutdown(wait=False)

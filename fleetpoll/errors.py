@@ -10,6 +10,7 @@ FleetpollError
 │   ├── AccessDenied       credentials are missing, expired or not allowed to do this
 │   ├── BadRequest         AWS refused the content of the call
 │   └── Unreachable        no usable answer: time-out, reset, 5xx, a cut or foreign body
+├── FleetClosed            a fleet was closed while somebody waited on it, or is closed already
 ├── TokenRefused           the bucket has no token within the time the caller gave
 ├── BatchError             a job did not come to what was asked of it, or nobody could tell (fleetpoll.batch)
 │   ├── JobFailed          it is FAILED
@@ -72,6 +73,10 @@ class BadRequest(AwsError):
 
 class Unreachable(AwsError):
     """No usable answer came: time-out, reset, 5xx, or a body that is cut off or not AWS's."""
+
+
+class FleetClosed(FleetpollError):
+    """The fleet was closed while somebody waited on it, or before."""
 
 
 class TokenRefused(FleetpollError):

@@ -12,7 +12,8 @@ from fleetpoll.cadence.prediction import Oracle, Prediction
 from fleetpoll.cadence.stays import COUNTED
 from fleetpoll.client.following import follow
 from fleetpoll.client.status import FleetStatus, alive, status_of
-from fleetpoll.client.waiting import Goal, Waited, Waiter
+from fleetpoll.client.waiter import Waiter
+from fleetpoll.client.waiting import Arrival, Goal, Roll, Waited
 from fleetpoll.clock import system_mono
 from fleetpoll.embedded.sharing import join
 from fleetpoll.errors import SettingsError, StateError
@@ -83,9 +84,38 @@ class Fleet:
     ) -> Waited:
         """Track the jobs if need be and wait until each has reached the goal, or is over: then it never will.
 
-        `on_change(reached, all)` hears of progress.
+        `on_change(reached, all)` hears of progress, at the start and whenever more jobs got there.
         """
-        return Waiter(self._rooms, list(checked(ids)), goal).wait(timeout_s, on_change)
+        roll = Roll(checked(ids), goal)
+        for _ in Waiter(self._rooms, roll).pages(timeout_s):
+            on_change(roll.total - len(roll.pending), roll.total)
+        return roll.waited()
+
+    def wait_all(
+        self,
+        ids: Iterable[str],
+        goal: Goal | frozenset[JobStatus] = Goal.COMPLETE,
+        timeout_s: float | None = None,
+        on_each: Callable[[Arrival], None] = lambda _arrival: None,
+    ) -> Waited:
+        """Wait as `wait` does; `on_each` is given each job as it gets there, or is untracked meanwhile."""
+        roll = Roll(checked(ids), goal)
+        for page in Waiter(self._rooms, roll).pages(timeout_s):
+            for arrival in page:
+                on_each(arrival)
+        return roll.waited()
+
+    def as_completed(
+        self,
+        ids: Iterable[str],
+        goal: Goal | frozenset[JobStatus] = Goal.COMPLETE,
+        timeout_s: float | None = None,
+    ) -> Iterator[Arrival]:
+        """Each job as it gets there, in that order; those first that are there already. Tracks the jobs if need be.
+
+        Raises the builtin TimeoutError when the time is up before all were given, as concurrent.futures does.
+        """
+        return Waiter(self._rooms, Roll(checked(ids), goal)).each(timeout_s)
 
     def events(self, after: str | None = None) -> Iterator[Transition | None]:
         """Transitions after a cursor (None: from now on), for ever; yields None whenever a moment passed without one.

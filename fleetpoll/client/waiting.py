@@ -1,17 +1,14 @@
-"""Wait for jobs by following the stream: no DescribeJobs is made, and nothing is missed over a restart of Redis."""
+"""What a wait is, without how it waits: its goal, who is pending, who got there. Pure; threads and asyncio share it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fleetpoll.client.following import read_on
-from fleetpoll.clock import Mono, system_mono
-from fleetpoll.errors import RedisUnavailable
-from fleetpoll.jobs import STARTED, TERMINAL, JobStatus
-from fleetpoll.state.events import BLOCK_S
-from fleetpoll.state.rooms import Rooms
+import msgspec
+
+from fleetpoll.jobs import STARTED, TERMINAL, JobStatus, Snapshot, Transition
 
 RECHECK_S = 30.0
 """How often the ledger is asked again: for a job that was untracked, or a stream that was trimmed."""
@@ -29,6 +26,56 @@ class Goal(StrEnum):
         return STARTED if self is Goal.RUNNING else TERMINAL
 
 
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that got where it was waited for, or that nobody watches any more. Times are epoch ms, 0 where not known."""
+
+    job_id: str
+    status: JobStatus | None  # None: untracked meanwhile, or Redis lost its data
+    job_name: str = ""
+    attempt: int = 0
+    exit_code: int | None = None
+    reason: str = ""
+    log_stream: str = ""
+    created_ms: int = 0
+    started_ms: int = 0
+    stopped_ms: int = 0
+    seen_ms: int = 0  # when a worker saw it there
+
+    @classmethod
+    def by_ledger(cls, job_id: str, known: Snapshot) -> Arrival:
+        """As the ledger tells it."""
+        return cls(
+            job_id=job_id,
+            status=known.status,
+            job_name=known.job_name,
+            attempt=known.attempt,
+            exit_code=known.exit_code,
+            reason=known.reason or known.status_reason,
+            log_stream=known.log_stream,
+            created_ms=known.created_ms,
+            started_ms=known.started_ms,
+            stopped_ms=known.stopped_ms,
+            seen_ms=known.changed_ms,
+        )
+
+    @classmethod
+    def by_event(cls, event: Transition) -> Arrival:
+        """As the stream tells it."""
+        return cls(
+            job_id=event.job_id,
+            status=event.after,
+            job_name=event.job_name,
+            attempt=event.attempt,
+            exit_code=event.exit_code,
+            reason=event.reason,
+            log_stream=event.log_stream,
+            created_ms=event.created_ms,
+            started_ms=event.started_ms,
+            stopped_ms=event.stopped_ms,
+            seen_ms=event.detected_ms,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Waited:
     """How a wait ended: the status of each job that got there, and the jobs that did not."""
@@ -43,64 +90,46 @@ class Waited:
         return bool(self.pending)
 
 
-class Waiter:
-    """One wait for some jobs."""
+class Roll:
+    """The roll of one wait: each job is called until it is there or gone, and answers once."""
 
-    def __init__(
-        self, rooms: Rooms, ids: Sequence[str], goal: Goal | frozenset[JobStatus], mono: Mono = system_mono
-    ) -> None:
-        self._rooms, self._mono = rooms, mono
+    __slots__ = ("_goal", "_gone", "_reached", "pending", "total")
+
+    def __init__(self, ids: Iterable[str], goal: Goal | frozenset[JobStatus]) -> None:
         self._goal = goal.statuses if isinstance(goal, Goal) else goal | TERMINAL  # what is over gets nowhere any more
-        self._pending = dict.fromkeys(ids)
+        self.pending = dict.fromkeys(ids)
+        self.total = len(self.pending)
         self._reached: dict[str, JobStatus] = {}
         self._gone: list[str] = []
 
-    def wait(self, timeout_s: float | None, on_change: Callable[[int, int], None]) -> Waited:
-        """Track the jobs that are not tracked yet, and wait for all of them or until the time is up.
+    def look(self, known: Mapping[str, Snapshot]) -> list[Arrival]:
+        """Go by what the ledger knows of all that are pending; who is not in it is gone. Returns who is pending no more."""
+        return [arrival for job_id in list(self.pending) if (arrival := self._called(job_id, known.get(job_id)))]
 
-        `on_change(reached, all)` is called at the start and whenever more jobs got there.
-        """
-        until = None if timeout_s is None else self._mono() + timeout_s
-        total = len(self._pending)
-        cursor = self._rooms.events.end()  # before the look at the ledger, so that nothing falls between the two
-        self._rooms.schedule.track(list(self._pending))
-        self._look()
-        recheck = self._mono() + RECHECK_S
-        on_change(total - len(self._pending), total)
-        while self._pending and (until is None or self._mono() < until):
-            before = len(self._pending)
-            block_s = BLOCK_S if until is None else max(0.001, min(BLOCK_S, until - self._mono()))
-            cursor = self._read(cursor, block_s)
-            if self._mono() >= recheck:
-                self._look_if_possible()
-                recheck = self._mono() + RECHECK_S
-            if len(self._pending) != before:
-                on_change(total - len(self._pending), total)
-        return Waited(self._reached, list(self._pending), self._gone)
+    def hear(self, event: Transition) -> Arrival | None:
+        """Go by a transition."""
+        if event.job_id not in self.pending or event.after not in self._goal:
+            return None
+        return self._strike(Arrival.by_event(event))
 
-    def _read(self, cursor: str, block_s: float) -> str:
-        for transition in read_on(self._rooms.events, cursor, block_s):
-            if transition.job_id in self._pending and transition.after in self._goal:
-                self._reach(transition.job_id, transition.after)
-            cursor = transition.cursor
-        return cursor
+    def waited(self) -> Waited:
+        """How the wait stands, or ended."""
+        return Waited(self._reached, list(self.pending), self._gone)
 
-    def _look_if_possible(self) -> None:
-        try:
-            self._look()
-        except RedisUnavailable:
-            return
+    def close(self) -> None:
+        """Raise TimeoutError if somebody is pending still."""
+        if self.pending:
+            raise TimeoutError(f"The time is up, and {len(self.pending):,} of {self.total:,} jobs are not there yet.")
 
-    def _look(self) -> None:
-        """Go by the ledger."""
-        known = self._rooms.ledger.get(list(self._pending))
-        for job_id in list(self._pending):
-            if job_id not in known:
-                del self._pending[job_id]
-                self._gone.append(job_id)
-            elif known[job_id].status in self._goal:
-                self._reach(job_id, known[job_id].status)
+    def _called(self, job_id: str, snapshot: Snapshot | None) -> Arrival | None:
+        if snapshot is None:
+            return self._strike(Arrival(job_id=job_id, status=None))
+        return self._strike(Arrival.by_ledger(job_id, snapshot)) if snapshot.status in self._goal else None
 
-    def _reach(self, job_id: str, status: JobStatus) -> None:
-        del self._pending[job_id]
-        self._reached[job_id] = status
+    def _strike(self, arrival: Arrival) -> Arrival:
+        del self.pending[arrival.job_id]
+        if arrival.status is None:
+            self._gone.append(arrival.job_id)
+        else:
+            self._reached[arrival.job_id] = arrival.status
+        return arrival

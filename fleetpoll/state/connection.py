@@ -51,6 +51,11 @@ class Connection(redis.Redis):
 def server_ms(client: Connection) -> int:
     """Redis TIME in ms."""
     now: Any = client.time()
+    return time_ms(now)
+
+
+def time_ms(now: tuple[int, int]) -> int:
+    """An answer to TIME in ms."""
     whole, micro = now
     return int(whole) * 1000 + int(micro) // 1000
 
@@ -81,22 +86,32 @@ def connect(url: str) -> Connection:
 
     Raises SettingsError for a URL that will not do.
     """
+    with refused_urls(url):
+        client = Connection.from_url(url, retry=Retry(NoBackoff(), 0), **options(url))
+        client.connection_pool.make_connection()  # connects nothing; a wrong option of the URL shows here, not later
+    assert isinstance(client, Connection)  # noqa: S101 - from_url is annotated as the base class
+    return client
+
+
+def options(url: str) -> dict[str, Any]:
+    """What every connection is opened with, whoever waits for its replies."""
+    return {
+        "decode_responses": True,
+        "protocol": 2,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": REPLY_TIMEOUT_S,
+        "health_check_interval": 0,
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+    }
+
+
+@contextmanager
+def refused_urls(url: str) -> Iterator[None]:
+    """Raise SettingsError for a URL that redis-py refuses within the block, or that sets what is for us to set."""
     ours = OURS.intersection(parse_qs(urlsplit(url).query))
     if ours:
         raise SettingsError(f"redis_url sets {', '.join(sorted(ours))}, which is for fleetpoll to set: leave it out.")
     try:
-        client = Connection.from_url(
-            url,
-            decode_responses=True,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_timeout=REPLY_TIMEOUT_S,
-            health_check_interval=0,
-            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
-        )
-        client.connection_pool.make_connection()  # connects nothing; a wrong option of the URL shows here, not later
+        yield
     except (TypeError, ValueError, redis.exceptions.RedisError) as error:
         raise SettingsError(f"redis_url will not do: {error}") from None
-    assert isinstance(client, Connection)  # noqa: S101 - from_url is annotated as the base class
-    return client

@@ -5,7 +5,7 @@ A cursor is the stream's own id of the last entry that was read: reading on from
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fleetpoll.jobs import JobStatus, Transition
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
     from fleetpoll.state.keys import Keys
 
+Fields = Mapping[str, str]
 BEGINNING = "0-0"
 PAGE = 1000
 BLOCK_S = 2.0
@@ -29,13 +30,12 @@ class Events:
     def end(self) -> str:
         """The cursor from which only what happens from now on is read."""
         newest: Any = self._client.xrevrange(self._keys.events, count=1)
-        return str(newest[0][0]) if newest else BEGINNING
+        return end_of(newest)
 
     def read(self, after: str, *, count: int = PAGE, block_s: float = 0.0) -> list[Transition]:
         """Up to `count` transitions after the cursor, oldest first; waits up to `block_s` (≤ 2 s) for the first."""
-        block_ms = round(min(block_s, BLOCK_S) * 1000) or None
-        answer: Any = self._client.xread({self._keys.events: after}, count=count, block=block_ms)
-        return [parse(cursor, fields) for _, entries in answer or () for cursor, fields in entries]
+        answer: Any = self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
+        return [parse(cursor, fields) for cursor, fields in entries_of(answer)]
 
     def recent(self, count: int) -> list[Transition]:
         """The last `count` transitions, newest first."""
@@ -43,7 +43,28 @@ class Events:
         return [parse(cursor, fields) for cursor, fields in entries]
 
 
-def parse(cursor: str, fields: Mapping[str, str]) -> Transition:
+def block_ms(block_s: float) -> int | None:
+    """How long a read is to block, as redis-py wants it: None not at all."""
+    return round(min(block_s, BLOCK_S) * 1000) or None
+
+
+def end_of(newest: Sequence[tuple[str, Fields]]) -> str:
+    """The cursor after the newest entry, that of the beginning if there is none."""
+    return str(newest[0][0]) if newest else BEGINNING
+
+
+def entries_of(answer: Iterable[tuple[str, list[tuple[str, Fields]]]] | None) -> list[tuple[str, Fields]]:
+    """What a read of the one stream found, each entry with its cursor."""
+    return [entry for _, entries in answer or () for entry in entries]
+
+
+def place(cursor: str) -> tuple[int, int]:
+    """A cursor as something that can be compared: the stream is ordered by it."""
+    ms, _, number = cursor.partition("-")
+    return int(ms), int(number or 0)
+
+
+def parse(cursor: str, fields: Fields) -> Transition:
     """A stream entry as a Transition."""
     exit_code = fields.get("exit_code", "")
     return Transition(

@@ -48,7 +48,7 @@ class Ledger:
         found: dict[str, Snapshot] = {}
         for chunk in chunks(ids):
             records: Any = self._client.hmget(self._keys.ledger, chunk)
-            found.update({job_id: _decode(rec) for job_id, rec in zip(chunk, records, strict=True) if rec})
+            found |= snapshots(chunk, records)
         return found
 
     def scan(self, statuses: Iterable[JobStatus] = ()) -> Iterator[tuple[str, Snapshot]]:
@@ -84,3 +84,8 @@ class Ledger:
         """The calls that the fleet made."""
         stored: Any = self._client.hgetall(self._keys.totals)
         return Totals(**{name: int(stored.get(name, 0)) for name in Totals.__slots__})
+
+
+def snapshots(ids: Sequence[str], records: Sequence[str | None]) -> dict[str, Snapshot]:
+    """The ledger's answer to `ids`, those left out that it does not know."""
+    return {job_id: _decode(record) for job_id, record in zip(ids, records, strict=True) if record}

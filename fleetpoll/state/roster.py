@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -90,12 +91,8 @@ class Roster:
 
     def workers(self) -> list[Beat]:
         """All workers that are on the roster, the longest serving first."""
-        beats = []
         roster: Any = self._client.hgetall(self._keys.roster)
-        for worker_id, text in roster.items():
-            stamp, _, facts = text.partition(" ")
-            beats.append(Beat(worker_id, int(stamp), msgspec.json.decode(facts, type=Facts)))
-        return sorted(beats, key=lambda beat: (beat.facts.started_ms, beat.worker_id))
+        return parse_roster(roster)
 
     def command(self, kind: OrderKind | None) -> None:
         """Give all workers an order, or take the one that stands back (None)."""
@@ -114,6 +111,15 @@ class Roster:
     def now_ms(self) -> int:
         """Redis TIME in ms."""
         return server_ms(self._client)
+
+
+def parse_roster(roster: Mapping[str, str]) -> list[Beat]:
+    """The beats of a roster, the longest serving worker first."""
+    beats = []
+    for worker_id, text in roster.items():
+        stamp, _, facts = text.partition(" ")
+        beats.append(Beat(worker_id, int(stamp), msgspec.json.decode(facts, type=Facts)))
+    return sorted(beats, key=lambda beat: (beat.facts.started_ms, beat.worker_id))
 
 
 def parse_order(text: str) -> Order | None:

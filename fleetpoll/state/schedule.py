@@ -101,7 +101,7 @@ class Schedule:
     def track(self, ids: Iterable[str], *, now_ms: int | None = None) -> int:
         """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
         keys = (self._keys.ledger, self._keys.schedule, self._keys.counts, self._keys.doorbell)
-        head = (_now(now_ms), _NEW_HEAD, _NEW_TAIL)
+        head = track_head(now_ms)
         return sum(int(self._scripts.run("track", keys, (*head, *chunk))) for chunk in chunks(ids))
 
     def untrack(self, ids: Iterable[str]) -> int:
@@ -188,6 +188,11 @@ class Schedule:
         keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, k.price, k.dwell, k.dwelt)
         kept, lost, *learnt = self._scripts.run("settle", keys, args)
         return Settled(int(kept), int(lost), lesson.answered(learnt[1:]) if lesson else {})
+
+
+def track_head(now_ms: int | None = None) -> tuple[Argument, ...]:
+    """What track.lua's arguments begin with; the job ids follow."""
+    return (_now(now_ms), _NEW_HEAD, _NEW_TAIL)
 
 
 def _settled(look: Look) -> list[Argument]:

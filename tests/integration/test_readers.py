@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from fleetpoll.client.fleet import Fleet
-from fleetpoll.client.waiting import RECHECK_S, Goal, Waited, Waiter
+from fleetpoll.client.waiter import Waiter
+from fleetpoll.client.waiting import RECHECK_S, Goal, Roll, Waited
 from fleetpoll.errors import SettingsError
 from fleetpoll.janitor import FORGOTTEN_BEATS, STEP, Janitor
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
@@ -277,9 +278,9 @@ def test_a_wait_for_a_job_that_is_untracked_meanwhile_ends(rooms: Rooms) -> None
     """At the next look at the ledger the job is gone, which is neither reached nor pending."""
     (job_id,) = make_ids(1)
     clock = itertools.count(0.0, RECHECK_S + 1)
-    waiter = Waiter(rooms, [job_id], Goal.COMPLETE, mono=lambda: next(clock))
+    roll = Roll([job_id], Goal.COMPLETE)
 
-    def untrack(_reached: int, _all: int) -> None:
+    for _ in Waiter(rooms, roll, mono=lambda: next(clock)).pages():
         rooms.schedule.untrack([job_id])
 
-    assert waiter.wait(None, untrack) == Waited({}, [], [job_id])
+    assert roll.waited() == Waited({}, [], [job_id])

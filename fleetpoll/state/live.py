@@ -1,0 +1,137 @@
+"""A fleet's state for asyncio: the same commands, scripts and errors as the rooms', awaited instead of stood in line for.
+
+However many tasks ask at once, they share `CONNECTIONS` connections; a read that blocks is to have one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+
+from fleetpoll.errors import RedisUnavailable, StateError
+from fleetpoll.state.connection import options, refused_urls, time_ms, translated
+from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of
+from fleetpoll.state.keys import Keys
+from fleetpoll.state.ledger import snapshots
+from fleetpoll.state.roster import parse_roster
+from fleetpoll.state.schedule import track_head
+from fleetpoll.state.scripts import ATTEMPTS, PAUSE_S, chunks, source
+
+if TYPE_CHECKING:
+    from fleetpoll.jobs import Snapshot
+    from fleetpoll.state.roster import Beat
+    from fleetpoll.state.scripts import Argument
+
+CONNECTIONS = 2
+
+
+class LiveConnection(Redis):
+    """A client whose errors are ours: RedisUnavailable when Redis is away, StateError when it refuses."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """One command, one attempt."""
+        with translated():
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+
+
+def connect_live(url: str, connections: int) -> LiveConnection:
+    """A client for asyncio with at most so many connections. Nothing is sent until the first command.
+
+    Raises SettingsError for a URL that will not do.
+    """
+    with refused_urls(url):
+        pool = BlockingConnectionPool.from_url(
+            url, max_connections=connections, timeout=None, retry=Retry(NoBackoff(), 0), **options(url)
+        )
+        pool.make_connection()  # type: ignore[no-untyped-call] # connects nothing; a wrong option of the URL shows here
+    client = LiveConnection.from_pool(pool)
+    assert isinstance(client, LiveConnection)  # noqa: S101 - from_pool is annotated as the base class
+    return client
+
+
+class Live:
+    """What asyncio asks of the state of one fleet."""
+
+    def __init__(self, url: str, fleet: str) -> None:
+        self._url, self._keys = url, Keys(fleet)
+        self._client = connect_live(url, CONNECTIONS)
+        self._track, self._untrack = (self._client.register_script(source(verb)) for verb in ("track", "untrack"))
+
+    def reader(self) -> Reader:
+        """A reader of the stream on a connection of its own."""
+        return Reader(connect_live(self._url, 1), self._keys)
+
+    async def track(self, ids: Iterable[str]) -> int:
+        """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
+        k, head = self._keys, track_head()
+        keys = (k.ledger, k.schedule, k.counts, k.doorbell)
+        return sum([int(await repeated(self._track, keys, (*head, *chunk))) for chunk in chunks(ids)])
+
+    async def untrack(self, ids: Iterable[str]) -> int:
+        """Forget jobs, whatever their status. Returns how many were known."""
+        k = self._keys
+        keys = (k.ledger, k.schedule, k.counts, k.finished)
+        return sum([int(await repeated(self._untrack, keys, chunk)) for chunk in chunks(ids)])
+
+    async def get(self, ids: Sequence[str]) -> dict[str, Snapshot]:
+        """The snapshots of those `ids` that are tracked."""
+        found: dict[str, Snapshot] = {}
+        for chunk in chunks(ids):
+            answer: Any = self._client.hmget(self._keys.ledger, chunk)
+            found |= snapshots(chunk, await answer)
+        return found
+
+    async def end(self) -> str:
+        """The cursor from which only what happens from now on is read."""
+        newest: Any = await self._client.xrevrange(self._keys.events, count=1)
+        return end_of(newest)
+
+    async def beats(self) -> tuple[list[Beat], int]:
+        """The roster, and Redis TIME in ms."""
+        roster: Any = self._client.hgetall(self._keys.roster)
+        beats, now = parse_roster(await roster), await self._client.time()
+        return beats, time_ms(now)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+class Reader:
+    """Reads the stream by cursor, on one connection."""
+
+    def __init__(self, client: LiveConnection, keys: Keys) -> None:
+        self._client, self._keys = client, keys
+
+    async def read(self, after: str, *, count: int = PAGE, block_s: float = 0.0) -> list[tuple[str, Fields]]:
+        """Up to `count` entries after the cursor, each with its own; waits up to `block_s` (≤ 2 s) for the first.
+
+        They are not parsed: who waits for a few jobs throws most of them away.
+        """
+        answer: Any = await self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
+        return entries_of(answer)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+
+async def repeated(script: Any, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+    """Run a script that may be run twice (see scripts.REPEATABLE), as often as the rooms' scripts are."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return await script(keys=keys, args=args)
+        except NoScriptError as error:
+            raise StateError(f"Redis does not keep a script: {error}") from error
+        except RedisUnavailable:
+            if attempt == ATTEMPTS:
+                raise
+            await asyncio.sleep(PAUSE_S * attempt * random.uniform(0.5, 1.5))
+    raise AssertionError("unreachable")
