@@ -168,7 +168,7 @@ def make_venv(venv: Path) -> None:
 
 def pip(python: Path, pins: Path, *words: str) -> None:
     """Install with a venv's pip under these pins."""
-    options = ["-qq", "--disable-pip-version-check", "--constraint", pins]
+    options: list[str | Path] = ["-qq", "--disable-pip-version-check", "--constraint", pins]
     subprocess.run([python, "-m", "pip", "install", *options, *words], check=True)
 
 

@@ -1,6 +1,6 @@
 """The connection type `fleetpoll`: which fleet, and on which Redis.
 
-DAGs and triggers name a connection, and nothing else: a Redis URL or its password is never in a DAG, a trigger's row or a log.
+DAGs and triggers name a connection and nothing else: no URL, no password of Redis is in a DAG, a trigger's row or a log.
 """
 
 from __future__ import annotations

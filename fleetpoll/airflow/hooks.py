@@ -29,13 +29,11 @@ class BatchClientHook(BatchMethods, AirflowBatchClientHook):
     BatchError's. With a Redis, one call is one request: the fleet's allowance is spared by asking again with a new token,
     not by botocore's own retries, which the bucket would never see.
 
-    :param fleetpoll_conn_id: the Airflow connection of type `fleetpoll`; None: the FLEETPOLL_ variables, if they name a Redis
+    :param fleetpoll_conn_id: the Airflow connection of type `fleetpoll`; None: FLEETPOLL_ variables, if they name a Redis
     :param fleet: a fleet or settings of one in its place; False: take tokens, but poll by oneself
     """
 
-    def __init__(
-        self, *args: Any, fleetpoll_conn_id: str | None = None, fleet: FleetChoice = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, fleetpoll_conn_id: str | None = None, fleet: FleetChoice = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fleetpoll_conn_id, self._fleet_choice = fleetpoll_conn_id, fleet
 

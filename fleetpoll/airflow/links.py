@@ -1,4 +1,4 @@
-"""The links of a task to AWS's console, from what is known without asking AWS: the submission's ARN, and the fleet's ledger."""
+"""The links of a task to AWS's console, from what is known without asking AWS: the submission's ARN and the ledger."""
 
 from __future__ import annotations
 

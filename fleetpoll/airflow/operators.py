@@ -49,6 +49,7 @@ class BatchOperator(AirflowBatchOperator):
         self.awslogs_group = awslogs_group
         self.durable = durable
         self._job_arn = ""
+        self.tags: dict[str, str]
 
     @property
     def _hook_parameters(self) -> dict[str, Any]:
@@ -100,7 +101,7 @@ class BatchOperator(AirflowBatchOperator):
             self.log.warning("No tag on the job, because batch:TagResource is not allowed: %s", refusal)
             self.tags = tags
             super().submit_job(context)
-        memory.submitted(self.job_id)
+        memory.submitted(str(self.job_id))
 
     def on_kill(self) -> None:
         """Terminate the job, if there is one yet."""
@@ -131,7 +132,7 @@ class BatchOperator(AirflowBatchOperator):
         known = self.hook.known(self.job_id)  # tracked from here on, even while no triggerer runs
         self._persist_links(context)
         if known is not None and known.status.terminal:
-            return self.execute_complete(context, ended(self.job_id, known), self._job_arn)
+            return self.execute_complete(context, ended(str(self.job_id), known), self._job_arn)
         trigger = BatchJobTrigger(
             job_id=self.job_id,
             waiter_max_attempts=self.max_retries,
@@ -173,7 +174,7 @@ class BatchOperator(AirflowBatchOperator):
     def _persist_links(self, context: Any, job_description: dict[str, Any] | None = None) -> dict[str, Any]:
         """Keep the links to the job, its definition and its queue. Airflow's own asks AWS for them."""
         links = Links(self, context)
-        links.job(self.job_id)
+        links.job(str(self.job_id))
         links.definition(self._job_arn, self.job_definition)
         links.queue(self._job_arn, self.job_queue)
         return job_description or {}
@@ -193,5 +194,5 @@ class BatchOperator(AirflowBatchOperator):
             fetcher = self._get_batch_log_fetcher(self.job_id)  # costs one DescribeJobs, with a token
             for message in fetcher.get_last_log_messages(LOG_LINES_MAX) if fetcher else ():
                 self.log.info(message)
-        except Exception:  # noqa: BLE001 - the job is over; its output is a courtesy
+        except Exception:  # the job is over: its output is a courtesy
             self.log.warning("The output of AWS Batch job (%s) cannot be had", self.job_id, exc_info=True)

@@ -75,7 +75,8 @@ def find_tagged(client: BatchProtocol, queue: str, job_name: str, tag: str, sinc
         jobs = client.describe_jobs(jobs=ids)["jobs"] if ids else []
         tagged = [job for job in jobs if (job.get("tags") or {}).get(TAG) == tag]
         if tagged:
-            return max(tagged, key=lambda job: int(job.get("createdAt", 0)))
+            newest: dict[str, Any] = max(tagged, key=lambda job: int(job.get("createdAt", 0)))
+            return newest
     return None
 
 

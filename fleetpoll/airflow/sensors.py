@@ -74,6 +74,7 @@ class BatchSensor(AirflowBatchSensor):
 
     def execute_complete(self, context: Any, event: Event) -> None:
         """The deferred job is over; raises AirflowException if it did not succeed."""
+        del context
         if event["status"] != "success":
             raise AirflowException(f"Error while running job: {event['message']}")
         self.log.info("Batch Job %s complete", event["job_id"])

@@ -1,7 +1,7 @@
 """One fleet for all triggers of an event loop that want the same one.
 
-Everywhere else in this house the edge builds what is shared and hands it down. Here the edge is Airflow's triggerer: it makes
-each trigger by itself from what was serialised, and offers no place where something of ours could be kept for the next one.
+Everywhere else in this house the edge builds what is shared and hands it down. Here the edge is Airflow's triggerer: it
+makes each trigger by itself from what was serialised, and has no place where something of ours could wait for the next one.
 A connection and a reader of the stream for each of thousands of triggers would be a flood, so they find each other here.
 """
 

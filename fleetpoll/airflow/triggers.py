@@ -31,9 +31,9 @@ Result = TypeVar("Result")
 class BatchJobTrigger(AirflowBatchJobTrigger):
     """Waits for a job of AWS Batch by subscribing to a fleet; any number of triggers in a triggerer share one connection.
 
-    The event is what Airflow's own operator and sensor take, with what is known of the job in `job`. While Redis is away, and
-    while no worker of the fleet is alive, it waits on and says so in the task's log; with `fallback_after_s` it asks AWS
-    itself once no worker has been alive that long, on the fleet's allowance and with growing pauses, until one is again.
+    The event is what Airflow's own operator and sensor take, with what is known of the job in `job`. While Redis is away,
+    and while no worker of the fleet is alive, it waits on and says so in the task's log; with `fallback_after_s` it asks
+    AWS itself once no worker has been alive that long, on the fleet's allowance and with growing pauses, until one is again.
     It gives up after waiter_delay * waiter_max_attempts seconds, as Airflow's own does.
 
     :param fleetpoll_conn_id: the Airflow connection of type `fleetpoll`; None: the FLEETPOLL_ variables of the triggerer
@@ -80,7 +80,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
         yield TriggerEvent(event)
 
     async def on_kill(self) -> None:
-        """Terminate the job, if that is wanted: somebody clears or marks the deferred task. Airflow 3.3 and newer ask for it."""
+        """Terminate the job, if that is wanted: somebody clears or marks the deferred task. Airflow asks from 3.3 on."""
         if self.terminate_on_kill and self.job_id:
             client = await sync_to_async(lambda: self.hook().client)()
             await asyncio.to_thread(client.terminate_job, jobId=self.job_id, reason=KILLED)
@@ -107,7 +107,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
             return told.result() if told.done() else found.result()
 
     async def _subscribe(self, fleet: Fleet, until: float) -> Event:
-        """Wait for the fleet to see the job's end. A job that is untracked meanwhile is tracked again: a task waits for it."""
+        """Wait for the fleet to see the job's end. One that is untracked meanwhile is tracked again: a task waits for it."""
         assert self.job_id is not None  # noqa: S101 - `_outcome` is not for a task without a job
         while (left_s := until - system_mono()) > 0:
             waited = await fleet.wait([self.job_id], timeout_s=left_s)
@@ -121,7 +121,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
         while True:
             await shared.deserted(min(NOTICE_S, self.fallback_after_s or NOTICE_S))
             self.log.warning(
-                "No worker of the fleet is alive, so nobody looks at AWS Batch job %s: start some with `fleetpoll worker`. %s",
+                "No worker of the fleet is alive, so AWS Batch job %s is not looked at: start some, `fleetpoll worker`. %s",
                 self.job_id,
                 "Waiting on" if self.fallback_after_s is None else f"AWS is asked after {self.fallback_after_s:g} s",
             )
@@ -141,7 +141,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
         await sync_to_async(lambda: hook.client)()
         for tries in count(1):
             try:
-                job = described(await asyncio.to_thread(hook.get_job_description, self.job_id))
+                job = described(await asyncio.to_thread(hook.get_job_description, str(self.job_id)))
             except Exception as error:  # noqa: BLE001 - whatever the hook raises, the job may still run
                 self.log.warning("AWS Batch job %s could not be asked for: %s", self.job_id, error)
             else:
@@ -152,7 +152,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
 
     def _too_late(self) -> Event:
         waited_s = self.waiter_delay * self.attempts
-        return gave_up(self.job_id, f"AWS Batch job {self.job_id} is not over after {waited_s:g} s, which is all that is allowed")
+        return gave_up(self.job_id, f"AWS Batch job {self.job_id} is not over after {waited_s:g} s: nobody waits any longer")
 
 
 @asynccontextmanager

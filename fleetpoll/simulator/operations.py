@@ -188,7 +188,7 @@ def list_jobs(account: Account, body: bytes, asked_ms: int) -> bytes:
 
 
 def candidates(account: Account, request: ListRequest, after: int, now_ms: int) -> Iterable[SimulatedJob]:
-    """The jobs to choose a page from: those of the queue or array behind number `after`, before it where the newest come first."""
+    """The jobs to choose a page from: those of the queue or array that come after number `after`."""
     if request.filters:
         jobs = list(account.population.in_queue(request.job_queue.rpartition("/")[2], 0, now_ms))
         return (job for job in reversed(jobs) if not after or job.number < after)
