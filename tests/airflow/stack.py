@@ -1,0 +1,124 @@
+"""A whole Airflow on this machine: api-server, scheduler with LocalExecutor, dag-processor and triggerer, on SQLite."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.rig import wait_until
+
+DAGS = Path(__file__).parent / "dags"
+AIRFLOW = Path(sys.executable).with_name("airflow")
+START_S = 120.0
+LEAVE_S = 15.0
+COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
+
+
+@dataclass
+class Stack:
+    """A running Airflow."""
+
+    home: Path
+    env: dict[str, str]
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def run(self, *words: str) -> str:
+        """What a command of Airflow's prints."""
+        command = [AIRFLOW, *words]
+        return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True, timeout=START_S).stdout
+
+    def start(self, component: str) -> None:
+        """Start a component, in a process group of its own."""
+        with (self.home / f"{component}.log").open("ab") as log:
+            self.processes[component] = subprocess.Popen(
+                [AIRFLOW, component], env=self.env, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def kill(self, component: str) -> None:
+        """SIGKILL a component with all its children."""
+        process = self.processes.pop(component)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """End everything: politely, then not."""
+        for process in self.processes.values():
+            os.killpg(process.pid, signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(LEAVE_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def rows(self, query: str, *values: object) -> list[tuple[str, ...]]:
+        """Rows of the metadata database."""
+        with closing(sqlite3.connect(f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=30)) as database:
+            return database.execute(query, values).fetchall()
+
+    def states(self, dag_id: str) -> Counter[str]:
+        """How many task instances of a DAG are in each state."""
+        return Counter(state for (state,) in self.rows("select state from task_instance where dag_id = ?", dag_id))
+
+    def await_dag(self, dag_id: str) -> None:
+        """Wait until the DAG can be triggered."""
+        query = "select 1 from serialized_dag where dag_id = ?"
+        wait_until(lambda: bool(self.rows(query, dag_id)), START_S, f"DAG {dag_id} parsed")
+
+    def words(self) -> str:
+        """The last words of all components, and all logs of tasks with an error in them."""
+        logs = {path.name: path.read_text(errors="replace")[-3000:] for path in self.home.glob("*.log")}
+        return "\n".join(f"== {name}\n{text}" for name, text in logs.items())
+
+
+@contextmanager
+def stack(home: Path, env: Mapping[str, str]) -> Iterator[Stack]:
+    """An Airflow with the DAGs of tests/airflow/dags, for as long as the block lasts; `env` is what its processes find."""
+    api, workers_log, triggerer_log = free_ports(3)
+    settings = {
+        "CORE__DAGS_FOLDER": DAGS,
+        "CORE__LOAD_EXAMPLES": False,
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": 4,
+        "CORE__MAX_ACTIVE_TASKS_PER_DAG": 1000,
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{api}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "API__HOST": "127.0.0.1",
+        "API__PORT": api,
+        "API__SECRET_KEY": secrets.token_hex(16),
+        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "LOGGING__WORKER_LOG_SERVER_PORT": workers_log,
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": triggerer_log,
+        "TRIGGERER__JOB_HEARTBEAT_SEC": 1,
+        "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": 6,
+        "SCHEDULER__ENABLE_HEALTH_CHECK": False,
+    }
+    given = {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
+    running = Stack(home, {**env, **given, "AIRFLOW_HOME": str(home), "PYTHONWARNINGS": "ignore"})
+    running.run("db", "migrate")
+    with ExitStack() as ending:
+        ending.callback(running.stop)
+        for component in COMPONENTS:
+            running.start(component)
+        yield running
+
+
+def free_ports(count: int) -> list[int]:
+    """Some TCP ports that nobody listens on."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
