@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from airflow.providers.amazon.aws.triggers.batch import BatchJobTrigger as AirflowBatchJobTrigger
+from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 
@@ -75,7 +76,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
         """One event, when the job is over."""
         try:
             event = await self._outcome()
-        except FleetpollError as error:
+        except (FleetpollError, AirflowException) as error:  # Airflow's: there is no such connection
             event = gave_up(self.job_id, str(error))
         yield TriggerEvent(event)
 
@@ -88,14 +89,16 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
 
     async def _outcome(self) -> Event:
         settings = await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()
-        until = system_mono() + self.waiter_delay * self.attempts
+        until, told = system_mono() + self.waiter_delay * self.attempts, ""
         while True:
             shared = shared_fleet(settings)
             try:
                 async with shared.used() as fleet:
                     return await self._await_end(fleet, shared, until)
             except (RedisUnavailable, FleetClosed) as trouble:
-                self.log.warning("%s Waiting on for AWS Batch job %s", trouble, self.job_id)
+                if str(trouble) != told:
+                    told = str(trouble)
+                    self.log.warning("%s Waiting on for AWS Batch job %s", told, self.job_id)
             if system_mono() >= until:
                 return self._too_late()
             await asyncio.sleep(REDIS_RETRY_S)
