@@ -1,0 +1,233 @@
+"""Operator and sensor, one try after another, against a real fleet and the simulator; Airflow's own side is two dictionaries."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from airflow.exceptions import AirflowException
+from airflow.providers.amazon.aws.operators.batch import BatchOperator as AirflowBatchOperator
+from airflow.providers.amazon.aws.sensors.batch import BatchSensor as AirflowBatchSensor
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from benchmarks.rig import Rig
+from fleetpoll.airflow.operators import BatchOperator
+from fleetpoll.airflow.outcome import KILLED
+from fleetpoll.airflow.reattach import KEY, TAG
+from fleetpoll.airflow.sensors import BatchSensor
+from tests.airflow.test_hooks import calls
+from tests.airflow.test_triggers import fired
+
+
+@dataclass
+class Try:
+    """What Airflow gives a task instance for one try."""
+
+    try_number: int = 1
+    map_index: int = -1
+    dag_id: str = "d"
+    run_id: str = "r"
+    task_id: str = "t"
+    xcoms: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Keep a value."""
+        self.xcoms[key] = value
+
+
+class Store(dict[str, Any]):
+    """A task state store that lives on from try to try; its worker dies when it is to note a job's id, if `deadly`."""
+
+    deadly = False
+
+    def set(self, key: str, value: Any) -> None:
+        """Note a value."""
+        if self.deadly and "job_id" in value:
+            raise KeyboardInterrupt
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        """Forget it."""
+        self.pop(key, None)
+
+
+def operator(conn_id: str | None, **more: Any) -> BatchOperator:
+    """An operator that needs no AWS connection of Airflow's; its job's name is its own."""
+    given = {"job_name": "mine", "job_definition": "step", "job_queue": "fleet", "deferrable": True, **more}
+    return BatchOperator(task_id="t", aws_conn_id=None, fleetpoll_conn_id=conn_id, **given)
+
+
+def deferred(task: BatchOperator, context: dict[str, Any]) -> TaskDeferred:
+    """How a task defers."""
+    with pytest.raises(TaskDeferred) as raised:
+        task.execute(context)
+    return raised.value
+
+
+def resumed(conn_id: str, how: TaskDeferred, context: dict[str, Any]) -> Any:
+    """What a deferred task's second half returns, once its trigger has fired."""
+    event = asyncio.run(fired(how.trigger))
+    return operator(conn_id).execute_complete(context, event, **(how.kwargs or {}))
+
+
+def context_of(store: Store | None = None, **parts: Any) -> dict[str, Any]:
+    """A task's context."""
+    return {"ti": Try(**parts)} | ({} if store is None else {"task_state_store": store})
+
+
+def submitted(fleet: Rig) -> int:
+    """How many jobs were submitted."""
+    return calls(fleet, "submit")
+
+
+def test_they_are_airflows_own() -> None:
+    """So that everything that knows Airflow's knows ours."""
+    assert issubclass(BatchOperator, AirflowBatchOperator)
+    assert issubclass(BatchSensor, AirflowBatchSensor)
+
+
+def test_a_deferred_job_is_submitted_watched_and_linked_without_a_look(busy: Rig, conn_id: str) -> None:
+    """All links are there although neither half of the task makes a DescribeJobs call."""
+    context, others = context_of(Store()), calls(busy) - busy.rooms.ledger.totals().calls
+    how = deferred(operator(conn_id), context)
+    job_id = how.trigger.job_id
+    assert job_id in busy.rooms.ledger.get([job_id])
+
+    assert resumed(conn_id, how, context) == job_id
+
+    links, account = context["ti"].xcoms, "arn:aws:batch:us-east-1:123456789012"
+    assert links["batch_job_details"]["job_id"] == job_id
+    assert links["batch_job_queue"]["job_queue_arn"] == f"{account}:job-queue/fleet"
+    assert links["batch_job_definition"]["job_definition_arn"] == f"{account}:job-definition/step:1"
+    assert links["cloudwatch_events"]["awslogs_group"] == "/aws/batch/job"
+    assert links["cloudwatch_events"]["awslogs_stream_name"]
+    assert calls(busy) - busy.rooms.ledger.totals().calls == others
+
+
+def test_a_job_that_is_waited_for_here_is_not_polled_either(busy: Rig, conn_id: str) -> None:
+    """The worker's slot waits on a subscription."""
+    context, others = context_of(Store()), calls(busy) - busy.rooms.ledger.totals().calls
+    task = operator(conn_id, deferrable=False)
+    assert task.execute(context) == task.job_id
+    assert context["ti"].xcoms["cloudwatch_events"]["awslogs_stream_name"]
+    assert calls(busy) - busy.rooms.ledger.totals().calls == others
+
+
+def test_a_later_try_waits_for_the_job_of_an_earlier_one(busy: Rig, conn_id: str) -> None:
+    """Until its end was seen; what is cleared after that, or retried after a failed job, is submitted anew."""
+    store, before = Store(), submitted(busy)
+    first = deferred(operator(conn_id), context_of(store))
+    second = deferred(operator(conn_id), context_of(store, try_number=2))
+    assert second.trigger.job_id == first.trigger.job_id
+    assert submitted(busy) == before + 1
+    resumed(conn_id, second, context_of(store, try_number=2))
+    assert KEY not in store
+
+    third = deferred(operator(conn_id), context_of(store, try_number=3))
+    assert third.trigger.job_id != first.trigger.job_id
+    assert submitted(busy) == before + 2
+
+
+def test_a_later_try_takes_the_end_that_nobody_saw(busy: Rig, conn_id: str) -> None:
+    """A job that has succeeded meanwhile is the task's success at once; one that has failed is submitted anew."""
+    store = Store()
+    first = deferred(operator(conn_id), context_of(store))
+    asyncio.run(fired(first.trigger))
+    assert operator(conn_id).execute(context_of(store, try_number=2)) == first.trigger.job_id
+
+    third = deferred(operator(conn_id), context_of(store, try_number=3))
+    operator(conn_id).hook.terminate_job(third.trigger.job_id, "out of money")
+    asyncio.run(fired(third.trigger))
+    fourth = deferred(operator(conn_id), context_of(store, try_number=4))
+    assert fourth.trigger.job_id != third.trigger.job_id
+
+
+@pytest.mark.parametrize("keeps_state", [True, False], ids=["state store", "none, as before Airflow 3.3"])
+def test_a_job_that_nobody_noted_is_found_by_its_tag(quiet: Rig, conn_id: str, *, keeps_state: bool) -> None:
+    """The worker died after SubmitJob and before it could note the id; jobs of the same name are told apart."""
+    store = Store() if keeps_state else None
+    deferred(operator(conn_id), context_of(Store(), map_index=7))
+    if store is not None:
+        store.deadly = True
+        with pytest.raises(KeyboardInterrupt):
+            operator(conn_id).execute(context_of(store, run_id=str(keeps_state)))
+        store.deadly = False
+    else:
+        deferred(operator(conn_id), context_of(run_id=str(keeps_state)))
+    before = submitted(quiet)
+
+    again = deferred(operator(conn_id), context_of(store, try_number=2, run_id=str(keeps_state)))
+
+    assert submitted(quiet) == before
+    described = again.trigger.hook().get_job_description(again.trigger.job_id)
+    assert set(described["tags"]) == {TAG}
+    assert described["jobName"] == "mine"
+
+
+def test_whoever_wants_no_memory_has_none(quiet: Rig, conn_id: str) -> None:
+    """With durable=False nothing is noted and no tag is put on the job."""
+    store = Store()
+    how = deferred(operator(conn_id, durable=False, tags={"team": "a"}), context_of(store))
+    assert not store
+    assert how.trigger.hook().get_job_description(how.trigger.job_id)["tags"] == {"team": "a"}
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "here"])
+def test_a_job_that_was_killed_with_an_earlier_try_is_not_the_failure_of_a_later_one(
+    busy: Rig, conn_id: str, *, deferrable: bool
+) -> None:
+    """AWS takes a while to end a job: a task that is cleared may find it alive, and submits a new one when it has ended."""
+    store, before = Store(), submitted(busy)
+    killed = deferred(operator(conn_id), context_of(store))
+    task = operator(conn_id, deferrable=deferrable)
+    if deferrable:
+        again = deferred(task, context_of(store, try_number=2))
+        asyncio.run(killed.trigger.on_kill())
+        with pytest.raises(TaskDeferred) as raised:
+            resumed(conn_id, again, context_of(store, try_number=2))
+        assert raised.value.trigger.job_id not in {None, killed.trigger.job_id}
+    else:
+        busy.rooms.schedule.track([killed.trigger.job_id])
+        task.hook.terminate_job(killed.trigger.job_id, KILLED)
+        assert task.execute(context_of(store, try_number=2)) != killed.trigger.job_id
+    assert submitted(busy) == before + 2
+
+
+def test_a_failed_job_fails_its_task_in_words(busy: Rig, conn_id: str) -> None:
+    """And is forgotten, so that a retry submits a new one."""
+    store = Store()
+    how = deferred(operator(conn_id), context_of(store))
+    operator(conn_id).hook.terminate_job(how.trigger.job_id, "out of money")
+    with pytest.raises(AirflowException, match="failed: out of money"):
+        resumed(conn_id, how, context_of(store))
+    assert not store
+
+
+def test_a_kill_before_there_is_a_job_is_harmless(conn_id: str) -> None:
+    """There is nothing to terminate."""
+    operator(conn_id).on_kill()
+
+
+def test_a_sensor_sees_with_the_fleets_eyes(busy: Rig, conn_id: str) -> None:
+    """In both modes, and fails in words when the job has failed."""
+    (good,), (bad,) = busy.simulator.populate(1), busy.simulator.populate(1, fail_share=1.0)
+    others = calls(busy) - busy.rooms.ledger.totals().calls
+    sensor = {"task_id": "s", "aws_conn_id": None, "fleetpoll_conn_id": conn_id}
+    BatchSensor(**sensor, job_id=good, deferrable=False, poke_interval=0.1).execute({})
+    BatchSensor(**sensor, job_id=good, deferrable=True).execute({})
+    with pytest.raises(AirflowException, match="Batch sensor failed"):
+        BatchSensor(**sensor, job_id=bad, deferrable=False, poke_interval=0.1).execute({})
+    with pytest.raises(AirflowException, match="failed: "):
+        BatchSensor(**sensor, job_id=bad, deferrable=True).execute({})
+    assert calls(busy) - busy.rooms.ledger.totals().calls == others
+
+
+def test_a_sensor_without_workers_asks_aws(quiet: Rig, conn_id: str) -> None:
+    """Where nobody polls for it, a poke is what it was."""
+    (job_id,) = quiet.simulator.populate(1)
+    before = calls(quiet)
+    sensor = BatchSensor(task_id="s", aws_conn_id=None, fleetpoll_conn_id=conn_id, job_id=job_id)
+    sensor.poke({})
+    assert calls(quiet) == before + 1
