@@ -19,6 +19,15 @@ from fleetpoll.client.fleet import Fleet
 from fleetpoll.errors import BatchError, RedisUnavailable
 from fleetpoll.jobs import Snapshot, as_job_id
 
+__all__ = [
+    "AwsBatchClientHook",
+    "AwsBatchProtocol",
+    "AwsBatchWaitersHook",
+    "BatchClientHook",
+    "BatchProtocol",
+    "BatchWaitersHook",
+]
+
 AwsBatchProtocol = BatchProtocol
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 import msgspec
@@ -17,6 +17,8 @@ collect_ignore_glob = [] if find_spec("airflow") else ["test_*.py"]
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="fleetpoll-airflow-"))  # before Airflow is imported
 
+Log = Callable[[], str]
+"""All that has been logged by now."""
 CONNECTION = "the_fleet"
 QUICK = {
     "rate": 50.0,
@@ -32,13 +34,13 @@ QUICK = {
 @pytest.fixture(scope="module")
 def quiet() -> Iterator[Rig]:
     """A fleet without workers, and a simulated AWS, for the tests of a module."""
-    with rig(load({}, flags=QUICK), limited(200, life_min_s=1.0, life_max_s=3.0, fail_share=0.0)) as fleet:
+    with rig(load({}, flags=QUICK), limited(200, life_min_s=0.5, life_max_s=2.0, fail_share=0.0)) as fleet:
         yield fleet
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def busy(quiet: Rig) -> Iterator[Rig]:
-    """The same with a worker, for one test."""
+    """The same with a worker."""
     with quiet.workers():
         quiet.await_pollers(1)
         yield quiet
@@ -56,3 +58,15 @@ def connect(fleet: Rig, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", msgspec.json.encode(connection).decode())
     monkeypatch.setenv("AWS_ENDPOINT_URL_BATCH", fleet.simulator.url)
     return CONNECTION
+
+
+@pytest.fixture
+def log(capsys: pytest.CaptureFixture[str]) -> Log:
+    """What has been logged by now; Airflow writes it to the terminal."""
+    words: list[str] = []
+
+    def so_far() -> str:
+        words.extend(capsys.readouterr())
+        return "".join(words)
+
+    return so_far

@@ -12,11 +12,7 @@ from benchmarks.rig import Rig
 from fleetpoll import errors
 from fleetpoll.airflow import hooks
 from fleetpoll.airflow.errors import as_airflow_error
-
-
-def calls(fleet: Rig, operation: str = "describe") -> int:
-    """How many calls of an operation the API side has seen."""
-    return int(fleet.simulator.stats()["operations"][operation]["calls"])
+from tests.airflow.helpers import calls
 
 
 def test_they_are_airflows_own_and_have_the_old_names_too() -> None:

@@ -1,9 +1,8 @@
-"""Operator and sensor, one try after another, against a real fleet and the simulator; Airflow's own side is two dictionaries."""
+"""Operator and sensor, one try after another, against a real fleet and the simulator."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -15,71 +14,15 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from benchmarks.rig import Rig
 from fleetpoll.airflow.operators import BatchOperator
 from fleetpoll.airflow.outcome import KILLED
-from fleetpoll.airflow.reattach import KEY, TAG
+from fleetpoll.airflow.reattach import KEY
 from fleetpoll.airflow.sensors import BatchSensor
-from tests.airflow.test_hooks import calls
-from tests.airflow.test_triggers import fired
-
-
-@dataclass
-class Try:
-    """What Airflow gives a task instance for one try."""
-
-    try_number: int = 1
-    map_index: int = -1
-    dag_id: str = "d"
-    run_id: str = "r"
-    task_id: str = "t"
-    xcoms: dict[str, Any] = field(default_factory=dict)
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        """Keep a value."""
-        self.xcoms[key] = value
-
-
-class Store(dict[str, Any]):
-    """A task state store that lives on from try to try; its worker dies when it is to note a job's id, if `deadly`."""
-
-    deadly = False
-
-    def set(self, key: str, value: Any) -> None:
-        """Note a value."""
-        if self.deadly and "job_id" in value:
-            raise KeyboardInterrupt
-        self[key] = value
-
-    def delete(self, key: str) -> None:
-        """Forget it."""
-        self.pop(key, None)
-
-
-def operator(conn_id: str | None, **more: Any) -> BatchOperator:
-    """An operator that needs no AWS connection of Airflow's; its job's name is its own."""
-    given = {"job_name": "mine", "job_definition": "step", "job_queue": "fleet", "deferrable": True, **more}
-    return BatchOperator(task_id="t", aws_conn_id=None, fleetpoll_conn_id=conn_id, **given)
-
-
-def deferred(task: BatchOperator, context: dict[str, Any]) -> TaskDeferred:
-    """How a task defers."""
-    with pytest.raises(TaskDeferred) as raised:
-        task.execute(context)
-    return raised.value
+from tests.airflow.helpers import Store, calls, context_of, deferred, fired, operator, submitted
 
 
 def resumed(conn_id: str, how: TaskDeferred, context: dict[str, Any]) -> Any:
     """What a deferred task's second half returns, once its trigger has fired."""
     event = asyncio.run(fired(how.trigger))
     return operator(conn_id).execute_complete(context, event, **(how.kwargs or {}))
-
-
-def context_of(store: Store | None = None, **parts: Any) -> dict[str, Any]:
-    """A task's context."""
-    return {"ti": Try(**parts)} | ({} if store is None else {"task_state_store": store})
-
-
-def submitted(fleet: Rig) -> int:
-    """How many jobs were submitted."""
-    return calls(fleet, "submit")
 
 
 def test_they_are_airflows_own() -> None:
@@ -144,36 +87,6 @@ def test_a_later_try_takes_the_end_that_nobody_saw(busy: Rig, conn_id: str) -> N
     assert fourth.trigger.job_id != third.trigger.job_id
 
 
-@pytest.mark.parametrize("keeps_state", [True, False], ids=["state store", "none, as before Airflow 3.3"])
-def test_a_job_that_nobody_noted_is_found_by_its_tag(quiet: Rig, conn_id: str, *, keeps_state: bool) -> None:
-    """The worker died after SubmitJob and before it could note the id; jobs of the same name are told apart."""
-    store = Store() if keeps_state else None
-    deferred(operator(conn_id), context_of(Store(), map_index=7))
-    if store is not None:
-        store.deadly = True
-        with pytest.raises(KeyboardInterrupt):
-            operator(conn_id).execute(context_of(store, run_id=str(keeps_state)))
-        store.deadly = False
-    else:
-        deferred(operator(conn_id), context_of(run_id=str(keeps_state)))
-    before = submitted(quiet)
-
-    again = deferred(operator(conn_id), context_of(store, try_number=2, run_id=str(keeps_state)))
-
-    assert submitted(quiet) == before
-    described = again.trigger.hook().get_job_description(again.trigger.job_id)
-    assert set(described["tags"]) == {TAG}
-    assert described["jobName"] == "mine"
-
-
-def test_whoever_wants_no_memory_has_none(quiet: Rig, conn_id: str) -> None:
-    """With durable=False nothing is noted and no tag is put on the job."""
-    store = Store()
-    how = deferred(operator(conn_id, durable=False, tags={"team": "a"}), context_of(store))
-    assert not store
-    assert how.trigger.hook().get_job_description(how.trigger.job_id)["tags"] == {"team": "a"}
-
-
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "here"])
 def test_a_job_that_was_killed_with_an_earlier_try_is_not_the_failure_of_a_later_one(
     busy: Rig, conn_id: str, *, deferrable: bool
@@ -205,16 +118,11 @@ def test_a_failed_job_fails_its_task_in_words(busy: Rig, conn_id: str) -> None:
     assert not store
 
 
-def test_a_kill_before_there_is_a_job_is_harmless(conn_id: str) -> None:
-    """There is nothing to terminate."""
-    operator(conn_id).on_kill()
-
-
 def test_a_sensor_sees_with_the_fleets_eyes(busy: Rig, conn_id: str) -> None:
     """In both modes, and fails in words when the job has failed."""
     (good,), (bad,) = busy.simulator.populate(1), busy.simulator.populate(1, fail_share=1.0)
     others = calls(busy) - busy.rooms.ledger.totals().calls
-    sensor = {"task_id": "s", "aws_conn_id": None, "fleetpoll_conn_id": conn_id}
+    sensor: dict[str, Any] = {"task_id": "s", "aws_conn_id": None, "fleetpoll_conn_id": conn_id}
     BatchSensor(**sensor, job_id=good, deferrable=False, poke_interval=0.1).execute({})
     BatchSensor(**sensor, job_id=good, deferrable=True).execute({})
     with pytest.raises(AirflowException, match="Batch sensor failed"):
@@ -222,12 +130,3 @@ def test_a_sensor_sees_with_the_fleets_eyes(busy: Rig, conn_id: str) -> None:
     with pytest.raises(AirflowException, match="failed: "):
         BatchSensor(**sensor, job_id=bad, deferrable=True).execute({})
     assert calls(busy) - busy.rooms.ledger.totals().calls == others
-
-
-def test_a_sensor_without_workers_asks_aws(quiet: Rig, conn_id: str) -> None:
-    """Where nobody polls for it, a poke is what it was."""
-    (job_id,) = quiet.simulator.populate(1)
-    before = calls(quiet)
-    sensor = BatchSensor(task_id="s", aws_conn_id=None, fleetpoll_conn_id=conn_id, job_id=job_id)
-    sensor.poke({})
-    assert calls(quiet) == before + 1

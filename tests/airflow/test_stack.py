@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.rig import Rig, limited, rig, wait_until
+from benchmarks.rig import Rig, limited, rig
 from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import load
 from tests.airflow.stack import Stack, stack
@@ -35,8 +35,8 @@ def airflow(home: Path, jobs: int, watched: int = 1, **life: Any) -> Iterator[tu
             running.await_dag("submit")
             try:
                 yield running, fleet
-            except Exception:
-                print(running.words())
+            except Exception as error:
+                error.add_note(running.words())
                 raise
 
 
@@ -62,7 +62,7 @@ def test_deferred_tasks_leave_the_polling_to_the_fleet(tmp_path: Path) -> None:
     with airflow(tmp_path, 8, 4, life_min_s=5, life_max_s=12) as (running, fleet):
         for dag_id in ("submit", "watch", "wait-here"):
             running.run("dags", "trigger", dag_id)
-        wait_until(lambda: all(over(running, dag) for dag in ("submit", "watch", "wait-here")), 100, "all tasks over")
+        running.wait(lambda: all(over(running, dag) for dag in ("submit", "watch", "wait-here")), 100, "all tasks over")
 
         states = running.states("submit") + running.states("watch") + running.states("wait-here")
         assert states == Counter(success=ends(fleet)[JobStatus.SUCCEEDED], failed=ends(fleet)[JobStatus.FAILED])
@@ -75,13 +75,13 @@ def test_deferred_tasks_leave_the_polling_to_the_fleet(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_three_hundred_jobs_and_a_killed_triggerer(tmp_path: Path) -> None:
     """300 deferred jobs end in the right states although the triggerer is killed in between, and it never polls."""
-    with airflow(tmp_path, 300, life_min_s=120, life_max_s=240) as (running, fleet):
+    with airflow(tmp_path, 300, life_min_s=180, life_max_s=300) as (running, fleet):
         running.run("dags", "trigger", "submit")
-        wait_until(lambda: running.states("submit")["deferred"] >= 150, 300, "half of the tasks deferred")
+        running.wait(lambda: running.states("submit")["deferred"] >= 150, 300, "half of the tasks deferred")
         running.kill("triggerer")
-        wait_until(lambda: ends(fleet).total() - fleet.rooms.ledger.sizes()[0] >= 20, 300, "jobs that end meanwhile")
+        running.wait(lambda: ends(fleet).total() - fleet.rooms.ledger.sizes()[0] >= 20, 300, "jobs that end meanwhile")
         running.start("triggerer")
-        wait_until(lambda: over(running, "submit"), 600, "all tasks over")
+        running.wait(lambda: over(running, "submit"), 600, "all tasks over")
 
         assert running.states("submit") == Counter(
             success=ends(fleet)[JobStatus.SUCCEEDED], failed=ends(fleet)[JobStatus.FAILED]
