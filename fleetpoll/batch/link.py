@@ -43,7 +43,9 @@ class FleetLink:
     @cached_property
     def meter(self) -> Meter:
         """Through which the calls go."""
-        return Meter(self.fleet, self._log)
+        meter = Meter(self.fleet, self._log)
+        self._stack.callback(meter.close)
+        return meter
 
     def metered(self, client: BatchProtocol) -> BatchProtocol:
         """The client on the fleet's allowance; without a fleet, as it is."""

@@ -63,6 +63,11 @@ class Meter:
             self._sleep(exponential_delay(tried, self._rng))
         raise AssertionError("unreachable")
 
+    def close(self) -> None:
+        """Be done with the limiters."""
+        while self._limiters:
+            self._limiters.popitem()[1].close()
+
     def _take(self, operation: str) -> None:
         if self._fleet is None:
             return

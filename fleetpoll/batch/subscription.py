@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from logging import Logger
-from typing import Any
+from typing import Any, Literal
 
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.clock import Mono, system_mono
@@ -21,17 +21,13 @@ class Subscription:
         self._slice_s = fleet.settings.beat  # how long a wait goes on before it looks again whether anybody is alive
 
     def works(self) -> bool:
-        """Whether a worker of the fleet is alive. A change of that is logged, once."""
+        """Whether a worker of the fleet is alive, as far as Redis tells."""
         try:
-            trouble = "" if self._fleet.alive() else "no worker is alive, start some with `fleetpoll worker`"
+            if self._fleet.alive():
+                return True
         except RedisUnavailable as error:
-            trouble = str(error).rstrip(".")
-        if trouble and not self._alone:
-            self._log.warning("Fleet %s: %s. Until then we poll ourselves", self._fleet.settings.fleet, trouble)
-        elif self._alone and not trouble:
-            self._log.info("Fleet %s: workers are alive again, the polling is theirs", self._fleet.settings.fleet)
-        self._alone = bool(trouble)
-        return not trouble
+            return self._is_alone(str(error))
+        return self._is_alone("No worker is alive, start some with `fleetpoll worker`.")
 
     def wait(self, job_id: str, statuses: Collection[str], until: float) -> JobStatus | None:
         """Track a job, and wait until it has one of `statuses` or is over, at most until the monotonic moment `until`.
@@ -44,11 +40,27 @@ class Subscription:
             timeout_s = min(self._slice_s, max(0.0, until - self._mono()))
             try:
                 reached = self._fleet.wait([watched], goal, timeout_s).reached
-            except RedisUnavailable:
-                continue  # and the next look says so
+            except RedisUnavailable as error:
+                self._is_alone(str(error))
+                return None
+            self._is_served()
             if reached:
                 return reached[watched]
         return None
+
+    def _is_alone(self, trouble: str) -> Literal[False]:
+        """Say why the fleet is of no use, the first time."""
+        if not self._alone:
+            name = self._fleet.settings.fleet
+            self._log.warning("Fleet %s is of no use now, we poll AWS Batch ourselves: %s", name, trouble)
+        self._alone = True
+        return False
+
+    def _is_served(self) -> None:
+        """Say that the fleet has come back, if it was away."""
+        if self._alone:
+            self._log.info("Fleet %s polls for us again", self._fleet.settings.fleet)
+        self._alone = False
 
     def end_of(self, job_id: str) -> Snapshot | None:
         """What the ledger knows of a job that is over; None of any other, and while Redis cannot be reached."""
@@ -63,7 +75,10 @@ class Subscription:
 
 
 def as_description(job_id: str, job: Snapshot) -> dict[str, Any]:
-    """What is known of a job as DescribeJobs would say it, with AWS's names and times; what is not known is left out."""
+    """What is known of a job as DescribeJobs would say it, with AWS's members and times; what is not known is left out.
+
+    Queue and definition are names, not ARNs, and a status may be LOST or REJECTED, which is ours.
+    """
     container = {"exitCode": job.exit_code, "reason": job.reason, "logStreamName": job.log_stream}
     members = {
         "jobId": job_id,

@@ -61,7 +61,7 @@ class WaiterMethods(BatchMethods):
     ) -> Any:
         """A new `botocore.waiter.Waiter` of this name; only the name counts, the rest is Airflow's.
 
-        Each of its calls goes through `client`, and is made again while AWS throttles. Raises ValueError for an unknown name.
+        Its calls go through the property `client`, again while AWS throttles. Raises ValueError for an unknown name.
         """
         del parameters, config_overrides, deferrable, client
         return make_waiter(self.waiter_model, waiter_name, self._patient)
@@ -73,13 +73,13 @@ class WaiterMethods(BatchMethods):
     def wait_for_job(
         self, job_id: str, delay: float | None = None, get_batch_log_fetcher: GetLogFetcher | None = None
     ) -> None:
-        """Wait until a job has SUCCEEDED, by subscription while the fleet works, else by JobExists, JobRunning, JobComplete.
+        """Wait until a job has SUCCEEDED: as a BatchClient if there is a fleet, else by JobExists, JobRunning, JobComplete.
 
         The waiters' delays are drawn ± 2 s, at least 1 s, and JobRunning and JobComplete wait as long as it takes: the
         caller knows how long that may be. Raises WaitFailed if the job has FAILED, AWS Batch does not know it, or AWS
         refuses to tell.
         """
-        if self._link.polls_for_us():
+        if self._link.subscription is not None:  # botocore's waiter could not leave the polling to a fleet that comes back
             super().wait_for_job(job_id, delay, get_batch_log_fetcher)
             self._no_failure(job_id)
             return

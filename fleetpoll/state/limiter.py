@@ -115,6 +115,12 @@ class SteadfastLimiter(FleetLimiter):
                 self._alone = self._go_alone()
         return await self._alone.try_acquire_async(name, weight, blocking, self._rest_of(timeout, began))
 
+    def close(self) -> None:
+        """End the thread that pyrate-limiter has started for it, if it went alone."""
+        super().close()
+        if self._alone is not None:
+            self._alone.close()
+
     def _go_alone(self) -> Limiter:
         """Leave Redis alone for a while. The same local Limiter as long as its rate is right: what was taken stays taken."""
         self._alone_until = self._mono() + ALONE_S
