@@ -7,17 +7,24 @@ async with aio.open_fleet(Settings(redis_url="redis://localhost")) as fleet:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
+from typing import Self
 
+from fleetpoll.client.consuming import RETRY_AFTER_S, some_name
 from fleetpoll.client.fleet import checked, redis_url
+from fleetpoll.client.following import pause_s
 from fleetpoll.client.hub import Hub
 from fleetpoll.client.status import alive
 from fleetpoll.client.waiting import Arrival, Goal, Roll, Waited
-from fleetpoll.jobs import JobStatus, Snapshot
+from fleetpoll.clock import system_mono
+from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
+from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
-from fleetpoll.state.live import Live
+from fleetpoll.state.events import BLOCK_S
+from fleetpoll.state.groups import GroupFacts, Member, drop_group, groups
+from fleetpoll.state.live import Live, Reader
 from fleetpoll.state.roster import Beat
 
 
@@ -94,9 +101,84 @@ class Fleet:
                     yield arrival
         roll.close()
 
+    async def events(self, after: str | None = None) -> AsyncGenerator[Transition | None, None]:
+        """Transitions after a cursor (None: from the first step on), for ever; None whenever a moment passed without one.
+
+        Goes on by itself when Redis was away: the cursor holds our place. Raises EventsTrimmed when transitions after it are
+        not kept any more, be it that we were overtaken. It has a connection of its own, open until it is closed.
+        """
+        async with aclosing(self._live.reader()) as reader:
+            cursor = await self._live.end() if after is None else after
+            while True:
+                try:
+                    page = await reader.read_on(cursor, BLOCK_S)
+                except RedisUnavailable:
+                    await asyncio.sleep(pause_s())
+                    page = []
+                for transition in page:
+                    cursor = transition.cursor
+                    yield transition
+                if not page:
+                    yield None
+
+    def consume(
+        self, group: str, consumer: str = "", *, after: str | None = None, retry_after_s: float = RETRY_AFTER_S
+    ) -> Consumer:
+        """Share transitions with the other consumers of a group, as `fleetpoll.Fleet.consume` does; on its own connection.
+
+        The group is made with the first step, if it is not there.
+        """
+        member = Member(self._live.keys, group, consumer or some_name(), after, retry_after_s, system_mono)
+        return Consumer(self._live.reader(), member)
+
+    async def groups(self) -> list[GroupFacts]:
+        """The consumer groups that there are."""
+        return await self._live.perform(groups(self._live.keys))
+
+    async def drop_group(self, name: str) -> bool:
+        """Forget a consumer group and what it has read. Returns whether there was one."""
+        return await self._live.perform(drop_group(self._live.keys, name))
+
     async def _close(self) -> None:
         await self._hub.close()
-        await self._live.close()
+        await self._live.aclose()
+
+
+class Consumer:
+    """The transitions of one consumer, as those of `fleetpoll.client.consuming.Consumer`, for `async for`."""
+
+    def __init__(self, reader: Reader, member: Member) -> None:
+        self._reader, self._member = reader, member
+
+    def __aiter__(self) -> Self:
+        """Itself."""
+        return self
+
+    async def __anext__(self) -> Transition | None:
+        """The next one; None if a moment passed without one. Goes on by itself when Redis was away."""
+        try:
+            return await self._reader.perform(self._member.advance())
+        except RedisUnavailable:
+            await asyncio.sleep(pause_s())
+            return None
+
+    async def acknowledge(self) -> None:
+        """Do not give the last one again. Needed only before the loop is left: it goes without saying otherwise."""
+        await self._reader.perform(self._member.acknowledge())
+
+    async def aclose(self) -> None:
+        """Leave the group and close the connection. What was not acknowledged stays to be given again."""
+        with suppress(StateError, FleetClosed):
+            await self._reader.perform(self._member.leave())
+        await self._reader.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave the group."""
+        await self.aclose()
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 FleetpollError
 ├── SettingsError          a setting, an id or a file of the user's is wrong          (exit 2)
 ├── StateError             Redis
+│   ├── EventsTrimmed      what came after a cursor is not kept any more                                          (exit 65)
 │   ├── RedisUnavailable   it cannot be reached, went away during a command, or cannot serve for now    (exit 69)
 │   └── RedisDenied        it refuses the user, the password or the right to a command                  (exit 77)
 ├── AwsError               AWS Batch answered no, or did not answer
@@ -37,6 +38,17 @@ class SettingsError(FleetpollError):
 
 class StateError(FleetpollError):
     """Redis refused or failed."""
+
+
+class EventsTrimmed(StateError):
+    """The stream does not keep what came after a cursor any more. `oldest` is the cursor of the oldest entry it has."""
+
+    def __init__(self, cursor: str, oldest: str = "") -> None:
+        super().__init__(
+            f"Transitions that came after {cursor} are not kept any more; the oldest that is left is {oldest}."
+            f" Read what is known of the jobs now (`fleetpoll jobs`), and go on from 0-0, the beginning of what is left."
+        )
+        self.cursor, self.oldest = cursor, oldest
 
 
 class RedisUnavailable(StateError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from fleetpoll.state.events import BEGINNING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fleetpoll.client.consuming import Consumer
     from fleetpoll.client.fleet import Fleet
     from fleetpoll.jobs import Transition
 
@@ -23,10 +25,12 @@ EPILOG = """\b
 Examples:
   fleetpoll events --since 1732276800000-0
   fleetpoll events --follow --json | jq -r 'select(.to == "FAILED") | .job_id'
+  fleetpoll events --group billing --json | ./book
 
 \b
 A cursor is the "id" of a transition in --json; a time in epoch milliseconds
-will do, too. --follow ends with Ctrl-C (exit code 130).
+will do, too. --follow and --group end with Ctrl-C (exit code 130).
+Exit code 65: what came after CURSOR is not kept any more.
 """
 
 
@@ -42,33 +46,64 @@ def parse_cursor(ctx: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--since", callback=parse_cursor, metavar="CURSOR", help="Only what comes after CURSOR; else from the beginning."
 )
+@click.option("--group", metavar="NAME", help="Follow, and share the transitions with all others that follow in this group.")
+@click.option("--consumer", default="", metavar="NAME", help="Who we are in the group; else a name is made up.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after N transitions.")
 @as_json
 @pass_asked
-def events(asked: Asked, since: str | None, limit: int | None, *, follow: bool, as_json: bool) -> None:
+def events(
+    asked: Asked,
+    since: str | None,
+    group: str | None,
+    consumer: str,
+    limit: int | None,
+    *,
+    follow: bool,
+    as_json: bool,
+) -> None:
     """Print the transitions that were seen, oldest first.
 
     The stream keeps about the last million. --follow goes on by itself when Redis was away, without gap or repetition.
+    A --group remembers what its members have printed (--since says where a new one begins): each transition goes to one of
+    them, and to another one if that does not print it within a minute. A member that dies may leave one to be printed twice.
     """
+    if consumer and group is None:
+        raise click.UsageError("--consumer is a name within a --group: give both.")
     with open_fleet(asked.settings()) as fleet:
-        for number, transition in enumerate(chosen(fleet, since, limit, follow=follow), 1):
+        if group is not None:
+            found = consumed(fleet.consume(group, consumer, after=since), limit)
+        elif follow:
+            found = islice(followed(fleet, since), limit)
+        else:
+            found = fleet.past_events(since or BEGINNING, limit)
+        for transition in found:
             if as_json:
                 emit(transition.public())
             else:
                 click.echo(line(transition))
-            if number == limit:
-                return
 
 
-def chosen(fleet: Fleet, since: str | None, limit: int | None, *, follow: bool) -> Iterator[Transition]:
-    """The transitions that were asked for. What was printed is sent on whenever there is a pause."""
-    if not follow:
-        yield from fleet.past_events(since or BEGINNING, limit)
-        return
+def followed(fleet: Fleet, since: str | None) -> Iterator[Transition]:
+    """What comes. What was printed is sent on whenever there is a pause."""
     for transition in fleet.events(since):
         sys.stdout.flush()
         if transition is not None:
             yield transition
+
+
+def consumed(consumer: Consumer, limit: int | None) -> Iterator[Transition]:
+    """What a group gives to this consumer. Each is sent on before it is acknowledged."""
+    with consumer:
+        given = 0
+        for transition in consumer:
+            if transition is None:
+                continue
+            yield transition
+            sys.stdout.flush()
+            given += 1
+            if given == limit:
+                consumer.acknowledge()
+                return
 
 
 def line(transition: Transition) -> str:

@@ -6,6 +6,7 @@ from fleetpoll.errors import (
     AccessDenied,
     BadRequest,
     EmbeddedError,
+    EventsTrimmed,
     FleetpollError,
     RedisDenied,
     RedisUnavailable,
@@ -20,7 +21,7 @@ SOME_FAILED = 1  # wait: jobs failed; doctor: a check failed; terminate, cancel:
 USAGE = 2  # an option, an id, a setting or a file of the user's is wrong
 UNKNOWN = 3  # wait: jobs are lost, rejected or untracked; show: the job is not tracked;
 # learn show: nothing is learnt of it; worker: no poller can boot
-REFUSED = 65  # EX_DATAERR: AWS refused the content of a call
+REFUSED = 65  # EX_DATAERR: AWS refused the content of a call; events: what came after the cursor is not kept any more
 UNAVAILABLE = 69  # EX_UNAVAILABLE: Redis, the embedded server, AWS or the simulator does not answer
 SOFTWARE = 70  # EX_SOFTWARE: Redis refused a command, or anything else that should not be
 TRY_AGAIN = 75  # EX_TEMPFAIL: AWS throttles, or the fleet's bucket has no token in time
@@ -33,6 +34,7 @@ ERRORS: tuple[tuple[type[FleetpollError], int], ...] = (
     (SettingsError, USAGE),
     (RedisUnavailable, UNAVAILABLE),
     (RedisDenied, DENIED),
+    (EventsTrimmed, REFUSED),
     (EmbeddedError, UNAVAILABLE),
     (Unreachable, UNAVAILABLE),
     (Throttled, TRY_AGAIN),

@@ -10,6 +10,7 @@ from pathlib import Path
 from fleetpoll.cadence.dwell import Dwell, Group, groups_of
 from fleetpoll.cadence.prediction import Oracle, Prediction
 from fleetpoll.cadence.stays import COUNTED
+from fleetpoll.client.consuming import RETRY_AFTER_S, Consumer, some_name
 from fleetpoll.client.following import follow
 from fleetpoll.client.status import FleetStatus, alive, status_of
 from fleetpoll.client.waiter import Waiter
@@ -20,11 +21,13 @@ from fleetpoll.errors import SettingsError, StateError
 from fleetpoll.jobs import JobStatus, Snapshot, Transition, as_job_id
 from fleetpoll.settings import Settings
 from fleetpoll.state.bucket import FleetBucket
+from fleetpoll.state.groups import GroupFacts, Member, drop_group, groups
 from fleetpoll.state.limiter import FleetLimiter, SteadfastLimiter
 from fleetpoll.state.pages import GROUPS_KEPT
 from fleetpoll.state.probe import ServerFacts, probe
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Beat, Order, OrderKind
+from fleetpoll.state.steps import perform
 
 
 class Fleet:
@@ -120,19 +123,40 @@ class Fleet:
     def events(self, after: str | None = None) -> Iterator[Transition | None]:
         """Transitions after a cursor (None: from now on), for ever; yields None whenever a moment passed without one.
 
-        Goes on by itself when Redis was away: the cursor holds our place.
+        Goes on by itself when Redis was away: the cursor holds our place. Raises EventsTrimmed when transitions after it
+        are not kept any more, be it that we were overtaken.
         """
         return follow(self._rooms.events, self._rooms.events.end() if after is None else after)
 
     def past_events(self, after: str, limit: int | None = None) -> Iterator[Transition]:
-        """Transitions after a cursor up to now, oldest first, at most `limit`."""
+        """Transitions after a cursor up to now, oldest first, at most `limit`. Raises EventsTrimmed as `events` does."""
 
         def pages(cursor: str) -> Iterator[Transition]:
-            while page := self._rooms.events.read(cursor):
+            while page := self._rooms.events.read_on(cursor):
                 yield from page
                 cursor = page[-1].cursor
 
         return islice(pages(after), limit)
+
+    def consume(
+        self, group: str, consumer: str = "", *, after: str | None = None, retry_after_s: float = RETRY_AFTER_S
+    ) -> Consumer:
+        """Share transitions with the other consumers of a group: each goes to one of them, at least once (see Consumer).
+
+        A group that is not there is made; it begins after the cursor `after` (None: with what comes from now on), and from
+        then on remembers by itself what was read. A consumer has a name of its own, one that is made up if none is given.
+        A group that falls behind what the stream keeps says so in the log.
+        """
+        member = Member(self._rooms.keys, group, consumer or some_name(), after, retry_after_s, system_mono)
+        return Consumer(self._rooms.client, member)
+
+    def groups(self) -> list[GroupFacts]:
+        """The consumer groups that there are."""
+        return perform(self._rooms.client, groups(self._rooms.keys))
+
+    def drop_group(self, name: str) -> bool:
+        """Forget a consumer group and what it has read. Returns whether there was one."""
+        return perform(self._rooms.client, drop_group(self._rooms.keys, name))
 
     def status(self) -> FleetStatus:
         """The fleet at a glance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 
@@ -12,12 +13,20 @@ from fleetpoll.state.events import BLOCK_S, Events
 REDIS_RETRY_S = 0.5
 
 
+def pause_s() -> float:
+    """How long to leave a Redis alone that is away; jittered, because it is away for everybody."""
+    return REDIS_RETRY_S * random.uniform(0.5, 1.5)
+
+
 def read_on(events: Events, after: str, block_s: float) -> list[Transition]:
-    """What comes after the cursor within `block_s` (≤ 2 s), oldest first; nothing, after a pause, while Redis is away."""
+    """What comes after the cursor within `block_s` (≤ 2 s), oldest first; nothing, after a pause, while Redis is away.
+
+    Raises EventsTrimmed when the follower was overtaken.
+    """
     try:
-        return events.read(after, block_s=block_s)
+        return events.read_on(after, block_s)
     except RedisUnavailable:
-        time.sleep(min(REDIS_RETRY_S, block_s))
+        time.sleep(pause_s())
         return []
 
 

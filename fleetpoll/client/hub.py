@@ -82,7 +82,6 @@ class Hub:
         self._new: dict[Wait, None] = {}  # those of them that are to be tracked and looked up
         self._admitting: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._closed = False
 
     async def pages(self, roll: Roll, timeout_s: float | None) -> AsyncGenerator[list[Arrival], None]:
         """Who is there, page by page: first who was there already, if anybody, then those who get there.
@@ -103,8 +102,6 @@ class Hub:
     @contextmanager
     def joined(self, roll: Roll) -> Iterator[Wait]:
         """A wait for as long as the block lasts. However it ends, nothing of it stays."""
-        if self._closed:
-            raise FleetClosed("The fleet is closed: wait within its `async with` block.")
         wait = Wait(roll)
         for job_id in roll.pending:
             self._waits.setdefault(job_id, set()).add(wait)
@@ -119,13 +116,12 @@ class Hub:
 
     async def close(self) -> None:
         """End all waits, with FleetClosed."""
-        self._closed = True
         self._fail(FleetClosed("The fleet was closed during this wait."), self._everybody())
         tasks = [task for task in (self._admitting, self._reading) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._reader.close()
+        await self._reader.aclose()
 
     async def _admit(self) -> None:
         """Track the jobs of the new waits and look them up, until there are no new waits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from fleetpoll.client.following import REDIS_RETRY_S
+from fleetpoll.client.following import pause_s
 from fleetpoll.client.waiting import RECHECK_S, Arrival, Roll
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.errors import RedisUnavailable
@@ -35,7 +35,7 @@ class Waiter:
                 page = self._look() if self._mono() >= self._recheck else self._read(block_s)
             except RedisUnavailable:
                 self._recheck = self._mono()  # what Redis had not written to its disk may be told only by the ledger
-                time.sleep(min(REDIS_RETRY_S, block_s))
+                time.sleep(min(pause_s(), block_s))
                 continue
             if page:
                 yield page

@@ -68,9 +68,10 @@ def translated() -> Iterator[None]:
     except redis.exceptions.NoScriptError:
         raise
     except DENIALS as error:
-        words = str(error).rstrip(".")
-        raise RedisDenied(f"Redis denies access: {words}. Does redis_url hold the right user and password?") from error
+        raise denied(error) from error
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        if isinstance(error.__cause__, DENIALS):  # at the handshake, asyncio's connection wraps it
+            raise denied(error.__cause__) from error
         words = str(error).rstrip(".")
         raise RedisUnavailable(f"Redis does not answer: {words}. Is it running, and is the URL right?") from error
     except redis.exceptions.RedisError as error:
@@ -79,6 +80,12 @@ def translated() -> Iterator[None]:
         if advice is None:
             raise StateError(f"Redis refused a command: {words}.") from error
         raise RedisUnavailable(f"Redis cannot serve for now: {words}. {advice}") from error
+
+
+def denied(error: Exception) -> RedisDenied:
+    """A denial of redis-py's as ours."""
+    words = str(error).rstrip(".")
+    return RedisDenied(f"Redis denies access: {words}. Does redis_url hold the right user and password?")
 
 
 def connect(url: str) -> Connection:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fleetpoll.errors import EventsTrimmed, SettingsError
 from fleetpoll.jobs import JobStatus, Transition
+from fleetpoll.state.steps import Steps, perform
 
 if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
@@ -37,10 +39,34 @@ class Events:
         answer: Any = self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
         return [parse(cursor, fields) for cursor, fields in entries_of(answer)]
 
+    def read_on(self, after: str, block_s: float = 0.0) -> list[Transition]:
+        """Read as `read` does, but never over a gap: raises EventsTrimmed when what came next is not kept any more."""
+        page = self.read(after, block_s=block_s)
+        if page:
+            perform(self._client, no_gap(self._keys, after))
+        return page
+
     def recent(self, count: int) -> list[Transition]:
         """The last `count` transitions, newest first."""
         entries: Any = self._client.xrevrange(self._keys.events, count=count)
         return [parse(cursor, fields) for cursor, fields in entries]
+
+
+def no_gap(keys: Keys, after: str) -> Steps[None]:
+    """Raise EventsTrimmed if the stream may have lost what came right after the cursor.
+
+    It has not if the cursor's own entry is there, if the oldest entry is not newer than it, or if nothing was ever trimmed,
+    which servers tell from Redis 7.0 on. To be asked after a read: then what was read is known to have no gap before it.
+    """
+    own = "{}-{}".format(*place(after))
+    if own == BEGINNING or (yield "XRANGE", keys.events, own, own, "COUNT", 1):
+        return
+    oldest = yield "XRANGE", keys.events, "-", "+", "COUNT", 1
+    if not oldest or place(oldest[0][0]) <= place(after):
+        return
+    facts = yield "XINFO STREAM", keys.events
+    if facts.get("entries-added") != facts["length"]:
+        raise EventsTrimmed(after, str(oldest[0][0]))
 
 
 def block_ms(block_s: float) -> int | None:
@@ -61,7 +87,10 @@ def entries_of(answer: Iterable[tuple[str, list[tuple[str, Fields]]]] | None) ->
 def place(cursor: str) -> tuple[int, int]:
     """A cursor as something that can be compared: the stream is ordered by it."""
     ms, _, number = cursor.partition("-")
-    return int(ms), int(number or 0)
+    try:
+        return int(ms), int(number or 0)
+    except ValueError:
+        raise SettingsError(f"{cursor!r} is no cursor: it looks like 1732276800000-0.") from None
 
 
 def parse(cursor: str, fields: Fields) -> Transition:

@@ -15,17 +15,18 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
-from fleetpoll.errors import RedisUnavailable, StateError
+from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
 from fleetpoll.state.connection import options, refused_urls, time_ms, translated
-from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of
+from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, no_gap, parse
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
 from fleetpoll.state.roster import parse_roster
 from fleetpoll.state.schedule import track_head
 from fleetpoll.state.scripts import ATTEMPTS, PAUSE_S, chunks, source
+from fleetpoll.state.steps import Result, Steps, perform_live
 
 if TYPE_CHECKING:
-    from fleetpoll.jobs import Snapshot
+    from fleetpoll.jobs import Snapshot, Transition
     from fleetpoll.state.roster import Beat
     from fleetpoll.state.scripts import Argument
 
@@ -35,10 +36,19 @@ CONNECTIONS = 2
 class LiveConnection(Redis):
     """A client whose errors are ours: RedisUnavailable when Redis is away, StateError when it refuses."""
 
+    closed = False
+
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """One command, one attempt."""
+        if self.closed:  # redis-py would connect again
+            raise FleetClosed("The fleet is closed: use it within its `async with` block.")
         with translated():
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
+        """Close the connections for good."""
+        self.closed = True
+        await super().aclose(close_connection_pool)
 
 
 def connect_live(url: str, connections: int) -> LiveConnection:
@@ -60,23 +70,28 @@ class Live:
     """What asyncio asks of the state of one fleet."""
 
     def __init__(self, url: str, fleet: str) -> None:
-        self._url, self._keys = url, Keys(fleet)
+        self._url, self.keys = url, Keys(fleet)
         self._client = connect_live(url, CONNECTIONS)
+        self._readers: set[Reader] = set()
         self._track, self._untrack = (self._client.register_script(source(verb)) for verb in ("track", "untrack"))
 
     def reader(self) -> Reader:
-        """A reader of the stream on a connection of its own."""
-        return Reader(connect_live(self._url, 1), self._keys)
+        """A reader of the stream on a connection of its own, which is closed with the others if not before."""
+        return Reader(connect_live(self._url, 1), self.keys, self._readers)
+
+    async def perform(self, steps: Steps[Result]) -> Result:
+        """Hold a conversation."""
+        return await perform_live(self._client, steps)
 
     async def track(self, ids: Iterable[str]) -> int:
         """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
-        k, head = self._keys, track_head()
+        k, head = self.keys, track_head()
         keys = (k.ledger, k.schedule, k.counts, k.doorbell)
         return sum([int(await repeated(self._track, keys, (*head, *chunk))) for chunk in chunks(ids)])
 
     async def untrack(self, ids: Iterable[str]) -> int:
         """Forget jobs, whatever their status. Returns how many were known."""
-        k = self._keys
+        k = self.keys
         keys = (k.ledger, k.schedule, k.counts, k.finished)
         return sum([int(await repeated(self._untrack, keys, chunk)) for chunk in chunks(ids)])
 
@@ -84,31 +99,34 @@ class Live:
         """The snapshots of those `ids` that are tracked."""
         found: dict[str, Snapshot] = {}
         for chunk in chunks(ids):
-            answer: Any = self._client.hmget(self._keys.ledger, chunk)
+            answer: Any = self._client.hmget(self.keys.ledger, chunk)
             found |= snapshots(chunk, await answer)
         return found
 
     async def end(self) -> str:
         """The cursor from which only what happens from now on is read."""
-        newest: Any = await self._client.xrevrange(self._keys.events, count=1)
+        newest: Any = await self._client.xrevrange(self.keys.events, count=1)
         return end_of(newest)
 
     async def beats(self) -> tuple[list[Beat], int]:
         """The roster, and Redis TIME in ms."""
-        roster: Any = self._client.hgetall(self._keys.roster)
+        roster: Any = self._client.hgetall(self.keys.roster)
         beats, now = parse_roster(await roster), await self._client.time()
         return beats, time_ms(now)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections."""
+        for reader in list(self._readers):
+            await reader.aclose()
         await self._client.aclose()
 
 
 class Reader:
     """Reads the stream by cursor, on one connection."""
 
-    def __init__(self, client: LiveConnection, keys: Keys) -> None:
-        self._client, self._keys = client, keys
+    def __init__(self, client: LiveConnection, keys: Keys, open_readers: set[Reader]) -> None:
+        self._client, self._keys, self._open_readers = client, keys, open_readers
+        open_readers.add(self)
 
     async def read(self, after: str, *, count: int = PAGE, block_s: float = 0.0) -> list[tuple[str, Fields]]:
         """Up to `count` entries after the cursor, each with its own; waits up to `block_s` (≤ 2 s) for the first.
@@ -118,8 +136,20 @@ class Reader:
         answer: Any = await self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
         return entries_of(answer)
 
-    async def close(self) -> None:
+    async def read_on(self, after: str, block_s: float) -> list[Transition]:
+        """Read as `read` does, but never over a gap: raises EventsTrimmed when what came next is not kept any more."""
+        page = await self.read(after, block_s=block_s)
+        if page:
+            await self.perform(no_gap(self._keys, after))
+        return [parse(cursor, fields) for cursor, fields in page]
+
+    async def perform(self, steps: Steps[Result]) -> Result:
+        """Hold a conversation."""
+        return await perform_live(self._client, steps)
+
+    async def aclose(self) -> None:
         """Close the connection."""
+        self._open_readers.discard(self)
         await self._client.aclose()
 
 

@@ -22,7 +22,21 @@ if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
 
 VERBS = (
-    *("beat", "claim", "penalize", "refund", "release", "reserve", "settle", "steer", "sweep", "teach", "track", "untrack"),
+    *(
+        "beat",
+        "claim",
+        "penalize",
+        "refund",
+        "release",
+        "reserve",
+        "retire",
+        "settle",
+        "steer",
+        "sweep",
+        "teach",
+        "track",
+        "untrack",
+    ),
 )
 LAW, LEARN = "law", "learn"
 HEADS = {"penalize": LAW, "refund": LAW, "reserve": LAW, "steer": LAW, "settle": LEARN}

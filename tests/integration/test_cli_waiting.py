@@ -132,6 +132,38 @@ def answers(rooms: Rooms) -> bool:
         return False
 
 
+def test_a_group_remembers_what_it_has_printed(cli: Cli, rooms: Rooms) -> None:
+    """A new group begins where --since says; whoever comes next in it goes on from there."""
+    rooms.schedule.track([ONE, TWO, THREE])
+    for job_id in (ONE, TWO, THREE):
+        move(rooms, {job_id: JobStatus.RUNNING})
+
+    first = cli.objects("events", "--group", "g", "--since", "0", "--limit", "2")
+    with cli.start("events", "--group", "g", "--consumer", "me", "--json") as process:
+        assert process.stdout is not None
+        second = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        code, _, err = end(process)
+
+    assert [one["job_id"] for one in [*first, second]] == [ONE, TWO, THREE]
+    assert (code, err) == (130, "")
+    assert cli("events", "--consumer", "me").returncode == 2
+
+
+def test_a_cursor_that_is_not_kept_any_more_is_an_error(cli: Cli, rooms: Rooms) -> None:
+    """Nothing is left out in silence: exit code 65, and what to do."""
+    rooms.schedule.track([ONE, TWO])
+    for status in (JobStatus.RUNNING, JobStatus.FAILED):
+        move(rooms, {ONE: status, TWO: status})
+    cursor = cli.objects("events", "--limit", "1")[0]["id"]
+    rooms.client.xtrim(rooms.keys.events, maxlen=2, approximate=False)
+
+    done = cli("events", "--since", cursor)
+
+    assert (done.returncode, done.stdout) == (65, "")
+    assert "fleetpoll jobs" in done.stderr
+
+
 def test_follow_starts_from_now(cli: Cli, rooms: Rooms) -> None:
     """Without a cursor the past is left out, and --limit ends it."""
     rooms.schedule.track([ONE, TWO])

@@ -6,14 +6,15 @@ import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import msgspec
 import pytest
 
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.waiter import Waiter
-from fleetpoll.client.waiting import RECHECK_S, Goal, Roll, Waited
-from fleetpoll.errors import SettingsError
+from fleetpoll.client.waiting import RECHECK_S, Arrival, Goal, Roll, Waited
+from fleetpoll.errors import EventsTrimmed, SettingsError, StateError
 from fleetpoll.janitor import FORGOTTEN_BEATS, STEP, Janitor
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
@@ -23,6 +24,7 @@ from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.roster import Facts, Order, OrderKind
 from fleetpoll.state.schedule import Lease, Look
 from tests.ids import make_ids
+from tests.integration.cli_helpers import move as cli_move
 
 NOW = 1_800_000_000_000
 FACTS = Facts("host", 4711, NOW, beat_s=5.0, calls=3, version="1.0")
@@ -85,6 +87,65 @@ def test_a_blocking_read_and_a_follower_wake_up_for_news(rooms: Rooms) -> None:
         assert [read.result(LONG_S)[0].after, getattr(heard.result(LONG_S), "after", None)] == [JobStatus.RUNNING] * 2
     assert rooms.events.read(rooms.events.end(), block_s=0.01) == []
     assert getattr(next(Fleet(rooms, Settings()).events(BEGINNING)), "before", None) is JobStatus.UNSEEN
+
+
+def test_a_cursor_that_the_stream_has_left_behind_is_said_so(rooms: Rooms, settings: Settings) -> None:
+    """Be it at the start or because a follower was overtaken; what is left can be read from the beginning."""
+    fleet = Fleet(rooms, settings)
+    rooms.schedule.track(make_ids(4), now_ms=NOW)
+    move(rooms, JobStatus.RUNNING, now_ms=NOW)
+    first, second, *_ = rooms.events.read(BEGINNING)
+    follower = fleet.events(first.cursor)
+    assert next(follower) == second
+    assert list(fleet.past_events("1")) == rooms.events.read(BEGINNING)  # from before the first, which nobody has trimmed
+
+    move(rooms, JobStatus.SUCCEEDED, now_ms=NOW)
+    rooms.client.xtrim(rooms.keys.events, maxlen=2, approximate=False)
+    left = rooms.events.read(BEGINNING)
+
+    assert [event and event.after for event in islice(follower, 2)] == ["RUNNING"] * 2  # these it had read already
+    for reader in (follower, fleet.events(second.cursor), fleet.past_events("1"), fleet.past_events(second.cursor)):
+        with pytest.raises(EventsTrimmed, match=f"the oldest that is left is {left[0].cursor}"):
+            next(reader)
+    assert list(fleet.past_events(BEGINNING)) == left
+    assert list(fleet.past_events(left[0].cursor)) == left[1:]
+    assert list(fleet.past_events(left[1].cursor)) == []
+    with pytest.raises(StateError):
+        next(fleet.past_events("nonsense"))
+
+
+def test_jobs_are_given_in_the_order_in_which_they_get_there(rooms: Rooms, settings: Settings) -> None:
+    """First those that are there, then each as it comes, and last the time-out of those that do not."""
+    fleet, (one, two, three, four) = Fleet(rooms, settings), make_ids(4)
+    fleet.track([one, two, three])
+    assert move(rooms, JobStatus.RUNNING) == [one, two, three]
+    cli_move(rooms, {two: JobStatus.SUCCEEDED})
+
+    arrivals = fleet.as_completed([one, two, three, four], timeout_s=1.0)
+    order = [next(arrivals)]
+    cli_move(rooms, {three: JobStatus.FAILED}, exit_code=3)
+    cli_move(rooms, {one: JobStatus.SUCCEEDED})
+    order += islice(arrivals, 2)
+
+    assert [(a.job_id, a.status, a.exit_code) for a in order] == [
+        (two, JobStatus.SUCCEEDED, None),
+        (three, JobStatus.FAILED, 3),
+        (one, JobStatus.SUCCEEDED, None),
+    ]
+    with pytest.raises(TimeoutError, match="1 of 4 jobs"):
+        next(arrivals)
+
+
+def test_a_wait_for_all_tells_of_each(rooms: Rooms, settings: Settings) -> None:
+    """The callback is given each job once; who is pending when the time is up is in the answer."""
+    fleet, (one, two), told = Fleet(rooms, settings), make_ids(2), list[Arrival]()
+    fleet.track([one])
+    move(rooms, JobStatus.FAILED)
+
+    waited = fleet.wait_all([one, two], timeout_s=0.05, on_each=told.append)
+
+    assert [(arrival.job_id, arrival.status) for arrival in told] == [(one, JobStatus.FAILED)]
+    assert waited == Waited({one: JobStatus.FAILED}, [two], [])
 
 
 def test_the_ledger_gives_what_is_tracked(rooms: Rooms) -> None:

@@ -1,0 +1,192 @@
+"""Consumer groups on the stream of transitions: each transition goes to one consumer, at least once.
+
+What a consumer was given and has not acknowledged is its own until `retry_after_s` have passed without a word about it; then
+whoever asks next is given it. Written once for threads and asyncio, see steps.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fleetpoll.errors import EventsTrimmed, SettingsError, StateError
+from fleetpoll.state.events import BEGINNING, BLOCK_S, Fields, end_of, entries_of, no_gap, parse
+from fleetpoll.state.scripts import source
+
+if TYPE_CHECKING:
+    from fleetpoll.clock import Mono
+    from fleetpoll.jobs import Transition
+    from fleetpoll.state.keys import Keys
+    from fleetpoll.state.steps import Steps
+
+PAGE = 100
+SILENT_S = 3600.0
+"""A consumer that holds nothing and was not heard of for so long is forgotten: names that are made up would pile up."""
+
+Entry = tuple[str, Fields]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """A consumer group, as the server sees it."""
+
+    name: str
+    consumers: int
+    pending: int  # given to a consumer, not acknowledged
+    cursor: str  # of the last transition that was given to anybody
+    lag: (
+        int | None
+    )  # transitions that nobody was given yet; None where the server cannot tell (before Redis 7.0, or trimmed)
+
+
+def groups(keys: Keys) -> Steps[list[GroupFacts]]:
+    """The groups that there are, by name."""
+    if not (yield "EXISTS", keys.events):
+        return []
+    facts = yield "XINFO GROUPS", keys.events
+    found = [
+        GroupFacts(str(f["name"]), int(f["consumers"]), int(f["pending"]), str(f["last-delivered-id"]), f.get("lag"))
+        for f in facts
+    ]
+    return sorted(found, key=lambda group: group.name)
+
+
+def drop_group(keys: Keys, name: str) -> Steps[bool]:
+    """Forget a group and all that it has read. Returns whether there was one."""
+    if not (yield "EXISTS", keys.events):
+        return False
+    return bool((yield "XGROUP DESTROY", keys.events, name))
+
+
+class Member:
+    """One consumer of a group: what it holds, and what to ask next."""
+
+    def __init__(self, keys: Keys, group: str, name: str, after: str | None, retry_after_s: float, mono: Mono) -> None:
+        if not group or not name:
+            raise SettingsError("A consumer group and its consumers need names.")
+        if retry_after_s <= 0:
+            raise SettingsError(f"retry_after_s ({retry_after_s:g}) must be above 0.")
+        self.name, self._group, self._after = name, group, after
+        self._key, self._keys, self._mono = keys.events, keys, mono
+        self._retry_after_s = retry_after_s
+        self._place = ""  # where the group begins anew if it is lost; '': not joined yet
+        self._hand = deque[Entry]()  # ours, and not passed on yet
+        self._hand_until = 0.0
+        self._done: list[str] = []  # passed on, and to be acknowledged
+        self._own = True  # we may hold what we do not know of: from a life before, or because a reply was lost
+        self._behind = True  # there is more than we were given, so the group may be overtaken
+        self._claim_at, self._claim_from = 0.0, BEGINNING
+
+    def join(self) -> Steps[None]:
+        """Make the group if it is not there. Raises EventsTrimmed if it is to begin where nothing is kept any more."""
+        place = self._after or end_of((yield "XREVRANGE", self._key, "+", "-", "COUNT", 1))
+        yield from no_gap(self._keys, place)
+        created = yield from self._created(place)
+        self._place = place if created else (yield from self._reached())
+        yield from self._retire("")
+
+    def advance(self) -> Steps[Transition | None]:
+        """Acknowledge what was passed on last, and give what comes next; None if nothing came within a moment."""
+        if not self._place:
+            yield from self.join()
+        yield from self.acknowledge()
+        if self._hand and self._mono() > self._hand_until:
+            self._hand.clear()  # some of it may be somebody else's by now: what is still ours is asked for again
+            self._own = True
+        if not self._hand:
+            self._hand.extend((yield from self._page()))
+            self._hand_until = self._mono() + self._retry_after_s / 2
+        if not self._hand:
+            return None
+        cursor, fields = self._hand.popleft()
+        self._done.append(cursor)
+        self._place = cursor
+        return parse(cursor, fields)
+
+    def acknowledge(self) -> Steps[None]:
+        """What was passed on will not be given to anybody again."""
+        if self._done:
+            yield "XACK", self._key, self._group, *self._done
+            self._done.clear()
+
+    def leave(self) -> Steps[None]:
+        """Forget this consumer, unless it holds something."""
+        yield from self._retire(self.name)
+
+    def _page(self) -> Steps[list[Entry]]:
+        """What comes next: what is ours already, what others have held too long, what is new."""
+        own, self._own = self._own, True  # until we know better: a reply that is lost leaves us with what it gave
+        try:
+            page = (yield from self._mine()) if own else []
+            if not page and self._mono() >= self._claim_at:
+                page = yield from self._claimed()
+            if not page:
+                page = yield from self._fresh()
+        except StateError as error:
+            if not said(error, "NOGROUP"):
+                raise
+            log.warning(
+                "Consumer group %r is gone: dropped, or lost with Redis' data. Made anew from %s.", self._group, self._place
+            )
+            yield from self._created(self._place)
+            return []
+        self._own = own and bool(page)
+        return page
+
+    def _mine(self) -> Steps[list[Entry]]:
+        while entries := entries_of((yield *self._read(), "STREAMS", self._key, "0")):
+            trimmed = [cursor for cursor, fields in entries if not fields]
+            if trimmed:
+                log.warning("%d transitions for %r of group %r are not kept any more.", len(trimmed), self.name, self._group)
+                yield "XACK", self._key, self._group, *trimmed
+            if len(trimmed) < len(entries):
+                return [entry for entry in entries if entry[1]]
+        return []
+
+    def _claimed(self) -> Steps[list[Entry]]:
+        ours, idle_ms = (self._key, self._group, self.name), round(self._retry_after_s * 1000)
+        answer = yield "XAUTOCLAIM", *ours, idle_ms, self._claim_from, "COUNT", PAGE
+        self._claim_from = str(answer[0])
+        if self._claim_from == BEGINNING:
+            self._claim_at = self._mono() + self._retry_after_s / 2
+        return [entry for entry in answer[1] if entry[1]]  # Redis 6.2 gives those that were trimmed as well
+
+    def _fresh(self) -> Steps[list[Entry]]:
+        behind, self._behind = self._behind, True
+        if behind:
+            try:
+                yield from no_gap(self._keys, (yield from self._reached()))
+            except EventsTrimmed as gap:
+                log.warning("Consumer group %r was overtaken: %s", self._group, gap)
+        entries = entries_of((yield *self._read(), "BLOCK", round(BLOCK_S * 1000), "STREAMS", self._key, ">"))
+        self._behind = len(entries) == PAGE
+        return entries
+
+    def _read(self) -> tuple[str | int, ...]:
+        return ("XREADGROUP", "GROUP", self._group, self.name, "COUNT", PAGE)
+
+    def _created(self, place: str) -> Steps[bool]:
+        try:
+            yield "XGROUP CREATE", self._key, self._group, place, "MKSTREAM"
+        except StateError as error:
+            if not said(error, "BUSYGROUP"):
+                raise
+            return False
+        return True
+
+    def _reached(self) -> Steps[str]:
+        """The cursor of what the group was given last."""
+        known = yield from groups(self._keys)
+        return next((facts.cursor for facts in known if facts.name == self._group), BEGINNING)
+
+    def _retire(self, leaving: str) -> Steps[None]:
+        yield "EVAL", source("retire"), 1, self._key, self._group, round(SILENT_S * 1000), leaving
+
+
+def said(error: StateError, word: str) -> bool:
+    """Whether this was Redis' word for its refusal."""
+    return str(error.__cause__).startswith(word)
