@@ -17,7 +17,7 @@ from fleetpoll.batch.protocol import BatchProtocol
 from fleetpoll.batch.waiters import WaiterMethods
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.errors import BatchError, RedisUnavailable
-from fleetpoll.jobs import Snapshot, as_job_id
+from fleetpoll.jobs import AWS_STATUSES, Snapshot, as_job_id
 
 __all__ = [
     "AwsBatchClientHook",
@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 AwsBatchProtocol = BatchProtocol
+SEEN = frozenset(AWS_STATUSES)
 
 
 class BatchClientHook(BatchMethods, AirflowBatchClientHook):
@@ -65,13 +66,16 @@ class BatchClientHook(BatchMethods, AirflowBatchClientHook):
         """Whether a fleet polls for us now; a change of that is logged."""
         return self._link.polls_for_us()
 
-    def known(self, job_id: str) -> Snapshot | None:
-        """What the fleet knows of a job, which is tracked from now on; None without a fleet, or while Redis is away."""
+    def known(self, job_id: str, patience_s: float = 0.0) -> Snapshot | None:
+        """What the fleet knows of a job, which is tracked from now on; None without a fleet, or while Redis is away.
+
+        A job that nobody has looked at yet is waited for, `patience_s` seconds at most.
+        """
         watched = as_job_id(job_id)
         if self.fleet is None or watched is None:
             return None
         try:
-            self.fleet.track([watched])
+            self.fleet.wait([watched], SEEN, patience_s)
             return self.fleet.get([watched]).get(watched)
         except RedisUnavailable as error:
             self.log.warning("AWS Batch job (%s) is not tracked yet: %s", job_id, error)

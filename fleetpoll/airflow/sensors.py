@@ -17,6 +17,11 @@ GRACE_S = 60
 """How much later than the trigger Airflow gives up, so that it is the trigger that says why."""
 
 
+FIRST_LOOK_S = 5.0
+"""How long to wait for the fleet's first look before deferring. A job that is over needs no trigger, and Airflow (3.3) may
+fail a task whose trigger fires while the process that deferred it has not left yet."""
+
+
 class BatchSensor(AirflowBatchSensor):
     """Airflow's BatchSensor, without a DescribeJobs call of a task's or the triggerer's own while there is a Redis.
 
@@ -51,7 +56,7 @@ class BatchSensor(AirflowBatchSensor):
         if not self.deferrable:
             super().execute(context)
             return
-        known = self.hook.known(self.job_id)
+        known = self.hook.known(self.job_id, FIRST_LOOK_S)
         if known is not None and known.status.terminal:
             self.execute_complete(context, ended(self.job_id, known))
             return

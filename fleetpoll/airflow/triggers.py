@@ -83,9 +83,13 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
     async def on_kill(self) -> None:
         """Terminate the job, if that is wanted: somebody clears or marks the deferred task. Airflow asks from 3.3 on."""
         if self.terminate_on_kill and self.job_id:
-            client = await sync_to_async(lambda: self.hook().client)()
-            await asyncio.to_thread(client.terminate_job, jobId=self.job_id, reason=KILLED)
-            self.log.info("AWS Batch job (%s) terminated", self.job_id)
+            await asyncio.to_thread(self._terminate, self.job_id)
+
+    def _terminate(self, job_id: str) -> None:
+        """Terminate the job, in one piece: the triggerer cancels an `on_kill` again each second, but no thread of its."""
+        hook = self.hook()
+        hook.terminate_job(job_id, KILLED)
+        hook.close()
 
     async def _outcome(self) -> Event:
         settings = await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -13,8 +14,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from benchmarks.rig import wait_until
 
@@ -34,12 +37,35 @@ class Stack:
     home: Path
     env: dict[str, str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _token: str | None = None
     _pause: Event = field(default_factory=Event)
 
     def run(self, *words: str) -> str:
         """What a command of Airflow's prints."""
         command = [*AIRFLOW, *words]
         return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True, timeout=START_S).stdout
+
+    def api(self, method: str, path: str, body: object = None) -> Any:
+        """What a call of Airflow's REST API answers; who asks is an admin."""
+        connection = HTTPConnection("127.0.0.1", int(self.env["AIRFLOW__API__PORT"]), timeout=START_S)
+        with closing(connection):
+            if self._token is None and path != "/auth/token":
+                self._token = self.api("GET", "/auth/token")["access_token"]
+            head = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+            connection.request(method, path, json.dumps(body), head)
+            return json.loads(connection.getresponse().read())
+
+    def answers(self) -> bool:
+        """Whether the API server is there."""
+        try:
+            return bool(self.api("GET", "/auth/token"))
+        except OSError:
+            return False
+
+    def trigger(self, dag_id: str) -> str:
+        """Begin a run of a DAG; returns its id."""
+        run = self.api("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None})
+        return str(run["dag_run_id"])
 
     def start(self, component: str) -> None:
         """Start a component, in a process group of its own."""
@@ -65,7 +91,7 @@ class Stack:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
-    def rows(self, query: str, *values: object) -> list[tuple[str, ...]]:
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the metadata database."""
         with closing(sqlite3.connect(f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=30)) as database:
             return database.execute(query, values).fetchall()
@@ -73,6 +99,11 @@ class Stack:
     def states(self, dag_id: str) -> Counter[str]:
         """How many task instances of a DAG are in each state."""
         return Counter(state for (state,) in self.rows("select state from task_instance where dag_id = ?", dag_id))
+
+    def triggered(self, dag_id: str) -> bool:
+        """Whether a trigger of the DAG's has begun to run."""
+        logs = (self.home / "logs" / f"dag_id={dag_id}").rglob("*.trigger.*")
+        return any(" starting" in log.read_text() for log in logs)
 
     def await_dag(self, dag_id: str) -> None:
         """Wait until the DAG can be triggered."""
@@ -120,6 +151,7 @@ def stack(home: Path, env: Mapping[str, str]) -> Iterator[Stack]:
         ending.callback(running.stop)
         for component in COMPONENTS:
             running.start(component)
+        running.wait(running.answers, START_S, "the API server")
         yield running
 
 

@@ -1,9 +1,10 @@
-"""The DAGs of the stack's tests: many jobs submitted and deferred, and many jobs that are only watched."""
+"""The DAGs of the stack's tests: jobs are submitted and deferred, submitted and waited for, or only watched."""
 
 from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG
@@ -25,14 +26,18 @@ with DAG("submit", schedule=None):
         fleetpoll_conn_id=CONNECTION,
     ).expand(parameters=[{"number": str(number)} for number in range(COUNT)])
 
-with DAG("wait-here", schedule=None):
-    BatchOperator(
-        task_id="run",
-        job_name="waited-for",
-        job_definition="step:1",
-        job_queue="fleet",
-        fleetpoll_conn_id=CONNECTION,
-    )
+for name, deferrable in (("wait-here", False), ("defer", True)):
+    with DAG(name, schedule=None):
+        BatchOperator(
+            task_id="run",
+            job_name=name,
+            job_definition="step:1",
+            job_queue="fleet",
+            deferrable=deferrable,
+            fleetpoll_conn_id=CONNECTION,
+            retries=1,
+            retry_delay=timedelta(seconds=1),
+        )
 
 with DAG("watch", schedule=None):
     BatchSensor.partial(task_id="see", deferrable=True, fleetpoll_conn_id=CONNECTION).expand(
