@@ -21,7 +21,8 @@ from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import SimulatorConfig
 from fleetpoll.simulator.process import Simulator
-from fleetpoll.state.rooms import DESCRIBE, SUBMIT, TERMINATE, Rooms
+from fleetpoll.state.rooms import DESCRIBE, SUBMIT, TERMINATE, Rooms, open_rooms
+from fleetpoll.state.roster import Facts
 from tests.integration.bad_server import Answer, serving
 from tests.integration.cycles import Build
 
@@ -155,6 +156,23 @@ def test_a_redis_that_goes_away_stops_nobody(simulator: Simulator, tmp_path: Pat
             batch.terminate_job(job_id, "enough")
             waiting.result(20)
     assert caplog.text.count("is of no use now") == 1
+
+
+def test_a_redis_that_refuses_to_write_stops_nobody(
+    simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its memory is full: it still tells that workers are alive, but a job cannot be tracked."""
+    (job_id,) = simulator.populate(1)
+    with private_server(None, tmp_path) as url:
+        settings = Settings(redis_url=url, endpoint_url=simulator.url, **FAST)
+        rooms = open_rooms(url, settings)
+        rooms.roster.beat("w-1", Facts(host="h", pid=1, started_ms=1, beat_s=60.0))
+        rooms.client.config_set("maxmemory", "1")
+        with BatchClient(fleet=settings) as batch:
+            batch.wait_for_job(job_id, delay=0)
+            assert batch.check_job_success(job_id) is True
+        rooms.close()
+    assert caplog.text.count("raise maxmemory") == 1
 
 
 def test_waiters_on_the_simulator(

@@ -110,7 +110,11 @@ def test_the_waiters_subscribe_as_well(fleet: Rig) -> None:
 
 
 def test_what_cannot_come_any_more_is_said(fleet: Rig) -> None:
-    """A job that AWS does not know becomes LOST, one that is over does not run again, and a bound is a time."""
+    """A job that AWS does not know becomes LOST, one that is over does not run again, and a bound is a time.
+
+    None of it is found out by calls of the client's.
+    """
+    calls_before = fleet.rooms.ledger.totals().calls
     (over,) = fleet.simulator.populate(1, life_min_s=0.0, life_max_s=0.0)
     (live,) = fleet.simulator.populate(1)
     with working(fleet), client(fleet) as batch, client(fleet, max_retries=1) as hasty:
@@ -124,6 +128,7 @@ def test_what_cannot_come_any_more_is_said(fleet: Rig) -> None:
             batch.poll_job_status(over, ["RUNNING"])
         with pytest.raises(errors.ChecksExceeded, match="exceed max_retries"):
             hasty.poll_for_job_complete(live)
+    assert asked(fleet) == fleet.rooms.ledger.totals().calls - calls_before
 
 
 def test_without_workers_the_client_polls_on_the_fleets_allowance(fleet: Rig, caplog: pytest.LogCaptureFixture) -> None:
@@ -176,7 +181,8 @@ def test_a_fleet_that_is_given_is_used_and_left_open(fleet: Rig) -> None:
     (job,) = fleet.simulator.populate(1, life_min_s=0.0, life_max_s=0.0)
     given = Fleet(fleet.rooms, Settings(endpoint_url=fleet.simulator.url))
     with BatchClient(fleet=given) as batch:
-        assert batch.get_job_description(job)["status"] == "SUCCEEDED"
+        given.track([job])
+        assert batch.check_job_success(job) is True  # as AWS says: the fleet has not seen it yet
         info = batch.get_job_awslogs_info(job)
     assert info is not None
     assert (info["awslogs_group"], info["awslogs_region"]) == ("/aws/batch/job", "us-east-1")

@@ -13,9 +13,11 @@ from fleetpoll import errors
 from fleetpoll.awsbatch.failures import THROTTLES
 from fleetpoll.batch.client import BatchClient
 from fleetpoll.batch.link import FleetChoice
+from fleetpoll.batch.metering import TRIES, Meter
 from fleetpoll.batch.protocol import BatchProtocol
 from fleetpoll.settings import Settings
-from tests.parity.contender import JOB, Contender, Scene, Scripted, described, refused, scene
+from fleetpoll.state.rooms import DESCRIBE, SUBMIT, TERMINATE
+from tests.parity.contender import JOB, THROTTLED, Contender, Scene, Scripted, described, refused, scene
 
 OURS = Contender("fleetpoll", BatchClient, BatchClient, errors.BatchError, lambda _: None)
 
@@ -157,6 +159,16 @@ def test_a_fleet_is_found_by_the_environment(monkeypatch: pytest.MonkeyPatch, tm
             assert client._link.fleet is not None
             assert client._link.fleet.settings.fleet == "from-the-file"
             assert (client._link.subscription is not None) is subscribes
+
+
+def test_a_metered_describe_is_not_repeated() -> None:
+    """Who polls asks again anyway, after a pause of its own; whoever submits or terminates would not."""
+    for operation, calls in ((DESCRIBE, 1), (SUBMIT, TRIES), (TERMINATE, TRIES)):
+        aws, pauses = Scripted(THROTTLED), list[float]()
+        meter = Meter(None, BatchClient.log, pauses.append)
+        with pytest.raises(ClientError):
+            meter.call(operation, aws.describe_jobs, jobs=[JOB])
+        assert (len(aws.asked), len(pauses)) == (calls, calls - 1)
 
 
 def test_settings_that_will_not_do_are_refused_when_the_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
