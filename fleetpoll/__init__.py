@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fleetpoll.batch.client import BatchClient
     from fleetpoll.batch.protocol import BatchProtocol
     from fleetpoll.batch.waiters import BatchWaiters
+    from fleetpoll.client.consuming import Consumer
     from fleetpoll.client.fleet import Fleet, open_fleet
     from fleetpoll.client.waiting import Arrival, Goal, Waited
     from fleetpoll.errors import BatchError, FleetpollError
@@ -29,6 +30,7 @@ __all__ = [
     "BatchError",
     "BatchProtocol",
     "BatchWaiters",
+    "Consumer",
     "Fleet",
     "FleetpollError",
     "Goal",
@@ -46,6 +48,7 @@ _HOMES = {
     "BatchError": "fleetpoll.errors",
     "BatchProtocol": "fleetpoll.batch.protocol",
     "BatchWaiters": "fleetpoll.batch.waiters",
+    "Consumer": "fleetpoll.client.consuming",
     "Fleet": "fleetpoll.client.fleet",
     "FleetpollError": "fleetpoll.errors",
     "Goal": "fleetpoll.client.waiting",

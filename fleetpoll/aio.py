@@ -87,14 +87,14 @@ class Fleet:
         ids: Iterable[str],
         goal: Goal | frozenset[JobStatus] = Goal.COMPLETE,
         timeout_s: float | None = None,
-    ) -> AsyncIterator[Arrival]:
+    ) -> AsyncGenerator[Arrival, None]:
         """Each job as it gets there, in that order; those first that are there already. Tracks the jobs if need be.
 
         Raises the builtin TimeoutError when the time is up before all were given, as asyncio.as_completed does.
         """
         return self._each(Roll(checked(ids), goal), timeout_s)
 
-    async def _each(self, roll: Roll, timeout_s: float | None) -> AsyncIterator[Arrival]:
+    async def _each(self, roll: Roll, timeout_s: float | None) -> AsyncGenerator[Arrival, None]:
         async with aclosing(self._hub.pages(roll, timeout_s)) as pages:
             async for page in pages:
                 for arrival in page:

@@ -144,7 +144,7 @@ class Fleet:
         """Share transitions with the other consumers of a group: each goes to one of them, at least once (see Consumer).
 
         A group that is not there is made; it begins after the cursor `after` (None: with what comes from now on), and from
-        then on remembers by itself what was read. A consumer has a name of its own, one that is made up if none is given.
+        then on remembers by itself what was read. No two consumers may have one name; it is made up if none is given.
         A group that falls behind what the stream keeps says so in the log.
         """
         member = Member(self._rooms.keys, group, consumer or some_name(), after, retry_after_s, system_mono)

@@ -88,6 +88,8 @@ class Hub:
 
         Tracks the jobs that are not tracked yet. Ends with the last of them, or when the time is up.
         """
+        if not roll.pending:
+            return
         until = None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
         with self.joined(roll) as wait:
             yield await wait.news()
@@ -106,7 +108,7 @@ class Hub:
         for job_id in roll.pending:
             self._waits.setdefault(job_id, set()).add(wait)
         self._new[wait] = None
-        if self._admitting is None:
+        if not running(self._admitting):
             self._admitting = self._start(self._admit())
         try:
             yield wait
@@ -132,13 +134,12 @@ class Hub:
                 cursor = await self._live.end()
                 for wait in waits:
                     wait.since = place(cursor)
-                if self._reading is None:
+                if not running(self._reading):
                     self._reading = self._start(self._read(cursor))
                 await self._live.track(pending_of(waits))
                 await self._look(waits)
             except FleetpollError as error:
                 self._fail(error, waits)
-        self._admitting = None
 
     async def _read(self, cursor: str) -> None:
         """Read the stream from the cursor on for as long as somebody waits, over restarts of Redis."""
@@ -149,7 +150,7 @@ class Hub:
                     await self._look([wait for wait in self._everybody() if wait.looked])
                     recheck = self._mono() + RECHECK_S
                 for at, fields in await self._reader.read(cursor, block_s=BLOCK_S):
-                    if fields["job_id"] in self._waits:
+                    if fields.get("job_id") in self._waits:
                         self._hear(parse(at, fields))
                     cursor = at
                 pause_s = PAUSE_MIN_S
@@ -159,8 +160,7 @@ class Hub:
                 pause_s = min(2 * pause_s, PAUSE_MAX_S)
             except FleetpollError as error:
                 self._fail(error, self._everybody())
-                break
-        self._reading = None
+                return
 
     def _hear(self, event: Transition) -> None:
         at = place(event.cursor)
@@ -204,6 +204,11 @@ class Hub:
             failure = FleetpollError(f"The wait was given up because of an error in fleetpoll: {error!r}.")
             failure.__cause__ = error
             self._fail(failure, self._everybody())
+
+
+def running(task: asyncio.Task[None] | None) -> bool:
+    """Whether a task is at work."""
+    return task is not None and not task.done()
 
 
 def pending_of(waits: Iterable[Wait]) -> list[str]:

@@ -9,7 +9,7 @@ all of it, while many fleets spread over the Cluster.
 | ledger           | hash    | job id -> snapshot (JSON array), live and finished                                      |
 | counts           | hash    | status -> how many jobs of the ledger have it                                           |
 | finished         | zset    | finished job id -> ms when it was settled; the janitor sweeps by it                     |
-| events           | stream  | transitions, about `events_kept` of them                                                |
+| events           | stream  | transitions, about `events_kept` of them; and the consumer groups that read them        |
 | totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims         |
 | bucket:OPERATION | hash    | the token bucket of one AWS operation (see law.lua)                                     |
 | roster           | hash    | worker id -> its last beat                                                              |

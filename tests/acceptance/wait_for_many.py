@@ -1,7 +1,7 @@
 """A process with many asyncio tasks, each of which waits for one job; run by test_many_waits.
 
-Arguments: the Redis URL, the fleet, how many. Writes one JSON object at the end: the most memory it had, in MiB, and for each
-job the monotonic time at which its task went on, and the status that it was told.
+Arguments: the Redis URL, the fleet, how many. Says "ready" when all wait, and writes one JSON object at the end: the most
+memory it had, in MiB, and for each job the monotonic time at which its task went on, and the status that it was told.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ async def main(url: str, name: str, count: int) -> Woken:
     async with aio.open_fleet(Settings(redis_url=url, fleet=name)) as fleet, asyncio.TaskGroup() as tasks:
         for job_id in make_ids(count):
             tasks.create_task(wait(job_id))
+        while [hub_wait.looked for hub_wait in fleet._hub._everybody()] != [True] * count:
+            await fleet.alive()  # any await will do
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
     return woken
 
 

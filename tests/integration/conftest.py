@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 
 from fleetpoll.clock import system_mono
@@ -38,3 +39,9 @@ def build(rooms: Rooms, settings: Settings) -> Iterator[Build]:
     """Makes a cycle on an API at some URL."""
     with builder(rooms, settings) as cycle:
         yield cycle
+
+
+@pytest.fixture
+def given(redis_url: str, settings: Settings, rooms: Rooms) -> Settings:
+    """The test's own fleet on the session's server, which other clients leave clean."""
+    return msgspec.structs.replace(settings, redis_url=redis_url)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +12,19 @@ import msgspec
 import pytest
 
 from fleetpoll import aio
-from fleetpoll.client.hub import Hub
+from fleetpoll.client.hub import Hub, running
 from fleetpoll.client.waiting import Arrival, Goal, Waited
-from fleetpoll.errors import EventsTrimmed, FleetClosed, RedisDenied, RedisUnavailable, SettingsError
-from fleetpoll.jobs import JobStatus, Transition
+from fleetpoll.errors import FleetClosed, FleetpollError, RedisDenied, RedisUnavailable, SettingsError
+from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import Settings
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.roster import Facts
 from tests.ids import make_ids
+from tests.integration.aio_helpers import LONG_S, cut_readers, run, until
 from tests.integration.cli_helpers import move
 
 ONE, TWO, THREE = make_ids(3)
-LONG_S = 20.0
-
-
-@pytest.fixture
-def given(redis_url: str, settings: Settings, rooms: Rooms) -> Settings:
-    """The test's own fleet on the session's server, which other clients leave clean."""
-    return msgspec.structs.replace(settings, redis_url=redis_url)
-
-
-def run(test: Callable[[aio.Fleet], Awaitable[None]], settings: Settings) -> None:
-    """A test in a fleet and an event loop of its own."""
-
-    async def main() -> None:
-        async with asyncio.timeout(LONG_S), aio.open_fleet(settings) as fleet:
-            await test(fleet)
-
-    asyncio.run(main())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let others run until something holds."""
-    turn = asyncio.Event()
-    while not condition():
-        asyncio.get_running_loop().call_later(0.01, turn.set)
-        await turn.wait()
-        turn.clear()
 
 
 def hub_of(fleet: aio.Fleet) -> Hub:
@@ -66,7 +39,7 @@ def listening(fleet: aio.Fleet, waits: int) -> Callable[[], bool]:
 
 def idle(hub: Hub) -> bool:
     """Whether nothing of any wait is left, and nothing runs."""
-    return (hub._waits, hub._new, hub._admitting, hub._reading) == ({}, {}, None, None)
+    return not (hub._waits or hub._new or running(hub._admitting) or running(hub._reading))
 
 
 def test_what_is_known_can_be_read_and_changed(given: Settings, rooms: Rooms) -> None:
@@ -159,8 +132,10 @@ def test_a_wait_goes_by_nothing_from_before_it_began(given: Settings, rooms: Roo
         rooms.schedule.track([ONE])
         move(rooms, {ONE: JobStatus.FAILED})
         rooms.schedule.untrack([ONE])
+        (old,) = rooms.events.read(BEGINNING)
         second = asyncio.create_task(fleet.wait([ONE]))  # it stands in the hub before the reader has read on
         await until(listening(fleet, 2))
+        hub_of(fleet)._hear(old)  # as a reader does that has fallen behind
         move(rooms, {ONE: JobStatus.SUCCEEDED, TWO: JobStatus.SUCCEEDED})
         assert [(await second).reached, (await first).reached] == [{ONE: "SUCCEEDED"}, {TWO: "SUCCEEDED"}]
 
@@ -174,7 +149,7 @@ def test_a_job_that_is_untracked_meanwhile_is_gone(given: Settings, rooms: Rooms
         wait = asyncio.create_task(fleet.wait([ONE]))
         await until(listening(fleet, 1))
         await fleet.untrack([ONE])
-        rooms.client.client_kill_filter(_type="normal", skipme=True)
+        cut_readers(rooms)
         assert (await wait) == Waited({}, [], [ONE])
 
     run(test, given)
@@ -226,71 +201,18 @@ def test_errors_that_do_not_pass_reach_the_waits(tmp_path: Path, settings: Setti
     asyncio.run(late())
 
 
-async def heard(transitions: AsyncIterator[Transition | None], count: int) -> list[str]:
-    """The jobs of the next transitions."""
-    found = list[str]()
-    while len(found) < count:
-        transition = await anext(transitions)
-        found += [transition.job_id] if transition else []
-    return found
-
-
-def test_the_stream_can_be_followed(given: Settings, rooms: Rooms) -> None:
-    """From a cursor on, over an outage, and not over a gap."""
-    rooms.schedule.track([ONE, TWO])
-    move(rooms, {ONE: JobStatus.RUNNING, TWO: JobStatus.RUNNING})
-    first = rooms.events.read(BEGINNING)[0].cursor
+def test_no_wait_goes_on_in_silence_when_the_reader_has_failed(given: Settings, rooms: Rooms) -> None:
+    """An entry that nobody can read ends the waits that are there with an error; the next wait begins anew."""
 
     async def test(fleet: aio.Fleet) -> None:
-        async with aclosing(fleet.events(first)) as follower:
-            assert await heard(follower, 1) == [TWO]
-            rooms.client.client_kill_filter(_type="normal", skipme=True)
-            move(rooms, {ONE: JobStatus.FAILED})
-            assert await heard(follower, 1) == [ONE]
-        rooms.client.xtrim(rooms.keys.events, maxlen=1, approximate=False)
-        with pytest.raises(EventsTrimmed):
-            await anext(fleet.events(first))
+        wait = asyncio.create_task(fleet.wait([ONE]))
+        await until(listening(fleet, 1))
+        rooms.client.xadd(rooms.keys.events, {"job_id": TWO})
+        rooms.client.xadd(rooms.keys.events, {"job_id": ONE})
+        with pytest.raises(FleetpollError, match="given up because of an error in fleetpoll"):
+            await wait
+        move(rooms, {ONE: JobStatus.FAILED})
+        assert (await fleet.wait([ONE])).reached == {ONE: JobStatus.FAILED}
+        assert await fleet.wait([]) == Waited({}, [], [])
 
     run(test, given)
-
-
-def test_a_group_is_shared_with_tasks(given: Settings, rooms: Rooms) -> None:
-    """What one consumer has not acknowledged is another's after a while; a cancelled step loses nothing."""
-    rooms.schedule.track([ONE, TWO, THREE])
-    for job_id in (ONE, TWO, THREE):
-        move(rooms, {job_id: JobStatus.RUNNING})
-
-    async def test(fleet: aio.Fleet) -> None:
-        assert await heard(fleet.consume("a", after=BEGINNING), 1) == [ONE]
-        async with fleet.consume("a", retry_after_s=0.2) as consumer:
-            assert await heard(consumer, 3) == [ONE, TWO, THREE]
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.1):
-                    await anext(consumer)
-            move(rooms, {ONE: JobStatus.FAILED})
-            assert await heard(consumer, 1) == [ONE]
-            await consumer.acknowledge()
-        assert [(group.name, group.pending) for group in await fleet.groups()] == [("a", 0)]
-        assert await fleet.drop_group("a")
-
-    run(test, given)
-
-
-def test_as_many_commands_as_there_may_be_share_two_connections(given: Settings, rooms: Rooms) -> None:
-    """A thousand tasks that read at once do not open a thousand connections."""
-
-    async def test(fleet: aio.Fleet) -> None:
-        before = len(clients(rooms))
-        started = time.monotonic()
-        async with asyncio.TaskGroup() as tasks:
-            for job_id in make_ids(1_000):
-                tasks.create_task(fleet.get([job_id]))
-        assert (len(clients(rooms)) - before, time.monotonic() - started < LONG_S / 2) == (2, True)
-
-    run(test, given)
-
-
-def clients(rooms: Rooms) -> list[dict[str, str]]:
-    """Who is connected."""
-    found: Any = rooms.client.client_list()
-    return list(found)

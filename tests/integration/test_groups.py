@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import Rooms, open_rooms
 from tests.ids import make_ids
 from tests.integration.cli_helpers import move
+from tests.integration.crash import kill_server
 
 IDS = make_ids(6)
 SOON_S = 0.2
@@ -74,7 +74,7 @@ def test_asking_for_the_next_acknowledges_the_one_before(fleet: Fleet) -> None:
         assert heard(consumer, 3) == IDS[3:]
         consumer.acknowledge()
 
-    assert [(g.name, g.pending, g.lag) for g in fleet.groups()] == [("a", 0, 0)]
+    assert [(g.name, g.pending, g.lag or 0) for g in fleet.groups()] == [("a", 0, 0)]  # Redis 6.2 does not tell the lag
 
 
 def test_what_a_dead_consumer_held_goes_to_another(fleet: Fleet) -> None:
@@ -174,9 +174,3 @@ def test_a_consumer_survives_the_crash_of_redis(tmp_path: Path, settings: Settin
         rooms.close()
 
     assert [before, after, last] == [IDS[:3], IDS[3:], IDS[:1]]
-
-
-def kill_server(rooms: Rooms) -> None:
-    """Let the server die once what it has is on the disk; its keeper starts it again."""
-    rooms.client.config_set("appendfsync", "always")
-    os.kill(int(rooms.client.info("server")["process_id"]), signal.SIGKILL)

@@ -1,0 +1,144 @@
+"""Threads that wait for jobs: the client's waits, on a real server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from fleetpoll.client.fleet import Fleet
+from fleetpoll.client.waiter import Waiter
+from fleetpoll.client.waiting import RECHECK_S, Arrival, Goal, Roll, Waited
+from fleetpoll.embedded.private import private_server
+from fleetpoll.errors import RedisUnavailable, SettingsError
+from fleetpoll.jobs import JobStatus
+from fleetpoll.settings import Settings
+from fleetpoll.state.rooms import Rooms, open_rooms
+from tests.ids import make_ids
+from tests.integration.cli_helpers import move, wait_until
+from tests.integration.crash import kill_server
+from tests.integration.moves import move_all
+
+LONG_S = 20.0
+"""More than anything here should take; who waits that long has missed something."""
+
+
+def test_jobs_are_given_in_the_order_in_which_they_get_there(rooms: Rooms, settings: Settings) -> None:
+    """First those that are there, then each as it comes, and last the time-out of those that do not."""
+    fleet, (one, two, three, four) = Fleet(rooms, settings), make_ids(4)
+    fleet.track([one, two, three])
+    assert move_all(rooms, JobStatus.RUNNING) == [one, two, three]
+    move(rooms, {two: JobStatus.SUCCEEDED})
+
+    arrivals = fleet.as_completed([one, two, three, four], timeout_s=1.0)
+    order = [next(arrivals)]
+    move(rooms, {three: JobStatus.FAILED}, exit_code=3)
+    move(rooms, {one: JobStatus.SUCCEEDED})
+    order += islice(arrivals, 2)
+
+    assert [(a.job_id, a.status, a.exit_code) for a in order] == [
+        (two, JobStatus.SUCCEEDED, None),
+        (three, JobStatus.FAILED, 3),
+        (one, JobStatus.SUCCEEDED, None),
+    ]
+    with pytest.raises(TimeoutError, match="1 of 4 jobs"):
+        next(arrivals)
+
+
+def test_a_wait_for_all_tells_of_each(rooms: Rooms, settings: Settings) -> None:
+    """The callback is given each job once; who is pending when the time is up is in the answer."""
+    fleet, (one, two), told = Fleet(rooms, settings), make_ids(2), list[Arrival]()
+    fleet.track([one])
+    move_all(rooms, JobStatus.FAILED)
+
+    waited = fleet.wait_all([one, two], timeout_s=0.05, on_each=told.append)
+
+    assert [(arrival.job_id, arrival.status) for arrival in told] == [(one, JobStatus.FAILED)]
+    assert waited == Waited({one: JobStatus.FAILED}, [two], [])
+
+
+def test_a_wait_for_jobs_that_are_there_already_ends_at_once(rooms: Rooms, settings: Settings) -> None:
+    """Nothing needs to happen any more; a job that has ended has started, too."""
+    fleet, ids = Fleet(rooms, settings), make_ids(2)
+    fleet.track(ids)
+    move_all(rooms, JobStatus.RUNNING)
+    assert fleet.wait(ids, Goal.RUNNING) == Waited(dict.fromkeys(ids, JobStatus.RUNNING), [], [])
+
+    move_all(rooms, JobStatus.FAILED)
+    assert fleet.wait(ids) == fleet.wait(ids, Goal.RUNNING) == Waited(dict.fromkeys(ids, JobStatus.FAILED), [], [])
+
+
+def test_a_wait_tracks_its_jobs_and_ends_with_the_last_of_them(rooms: Rooms, settings: Settings) -> None:
+    """It hears of progress and returns when all are there; a status on the way is not the goal."""
+    fleet, ids, heard, begun = Fleet(rooms, settings), make_ids(2), list[tuple[int, int]](), threading.Event()
+
+    def on_change(reached: int, total: int) -> None:
+        heard.append((reached, total))
+        begun.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(fleet.wait, ids, Goal.COMPLETE, LONG_S, on_change)
+        assert begun.wait(LONG_S)
+        for status in (JobStatus.RUNNING, JobStatus.SUCCEEDED):
+            assert sorted(move_all(rooms, status)) == ids
+        waited = waiting.result(LONG_S)
+
+    assert waited == Waited(dict.fromkeys(ids, JobStatus.SUCCEEDED), [], [])
+    assert (heard[0], heard[-1], waited.timed_out) == ((0, 2), (2, 2), False)
+
+
+def test_a_wait_that_runs_out_of_time_says_who_is_missing(rooms: Rooms, settings: Settings) -> None:
+    """The jobs that got there are told apart from those that did not."""
+    fleet = Fleet(rooms, settings)
+    fleet.track(make_ids(1))
+    (done,) = move_all(rooms, JobStatus.SUCCEEDED)
+    late = make_ids(2)[1]
+
+    waited = fleet.wait([done, late], timeout_s=0.05)
+
+    assert (waited, waited.timed_out) == (Waited({done: JobStatus.SUCCEEDED}, [late], []), True)
+    with pytest.raises(SettingsError, match="is no job id"):
+        fleet.wait(["nonsense"])
+
+
+def test_a_wait_for_a_job_that_is_untracked_meanwhile_ends(rooms: Rooms) -> None:
+    """At the next look at the ledger the job is gone, which is neither reached nor pending."""
+    (job_id,) = make_ids(1)
+    clock = itertools.count(0.0, RECHECK_S + 1)
+    roll = Roll([job_id], Goal.COMPLETE)
+
+    for _ in Waiter(rooms, roll, mono=lambda: next(clock)).pages():
+        rooms.schedule.untrack([job_id])
+
+    assert roll.waited() == Waited({}, [], [job_id])
+
+
+def test_a_wait_survives_the_crash_of_redis(tmp_path: Path, settings: Settings) -> None:
+    """It goes on from its cursor when the server is back."""
+    (one, two), begun = make_ids(2), threading.Event()
+    with private_server(os.environ.get("TEST_REDIS_SERVER"), tmp_path) as url, ThreadPoolExecutor(1) as pool:
+        rooms, own = open_rooms(url, settings), open_rooms(url, settings)
+        waiting = pool.submit(Fleet(own, settings).wait, [one, two], Goal.COMPLETE, LONG_S, lambda *_: begun.set())
+        assert begun.wait(LONG_S)
+        kill_server(rooms)
+        wait_until(lambda: answers(rooms), "the server is back")
+        move(rooms, {one: JobStatus.SUCCEEDED})
+        move(rooms, {two: JobStatus.FAILED})
+        waited = waiting.result(LONG_S)
+        rooms.close()
+        own.close()
+
+    assert waited.reached == {one: JobStatus.SUCCEEDED, two: JobStatus.FAILED}
+
+
+def answers(rooms: Rooms) -> bool:
+    """Whether Redis is there."""
+    try:
+        return rooms.roster.now_ms() > 0
+    except RedisUnavailable:
+        return False
