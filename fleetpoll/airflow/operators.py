@@ -101,7 +101,7 @@ class BatchOperator(AirflowBatchOperator):
             self.log.warning("No tag on the job, because batch:TagResource is not allowed: %s", refusal)
             self.tags = tags
             super().submit_job(context)
-        memory.submitted(str(self.job_id))
+        memory.submitted(str(self.job_id), self._job_arn)
 
     def on_kill(self) -> None:
         """Terminate the job, if there is one yet."""
@@ -111,6 +111,7 @@ class BatchOperator(AirflowBatchOperator):
     def _earlier(self, memory: Memory) -> str | None:
         """The job of an earlier try that is to be waited for; None if there is none, or it has failed."""
         if memory.job_id is not None:
+            self._job_arn = memory.job_arn
             known = self.hook.known(memory.job_id)
             if known is None:
                 known = described(self.hook.get_job_description(memory.job_id))
@@ -122,13 +123,16 @@ class BatchOperator(AirflowBatchOperator):
         if found is None or has_failed(described(found)):
             return None
         self._job_arn = found.get("jobArn", "")
-        memory.submitted(found["jobId"])
+        memory.submitted(found["jobId"], self._job_arn)
         return str(found["jobId"])
 
     def _follow(self, context: Any) -> str | None:
         """Wait for the job, in the triggerer or here."""
         if not self.deferrable:
-            return self._wait_here(context) if self.wait_for_completion else self.job_id
+            if self.wait_for_completion:
+                return self._wait_here(context)
+            self._over(context)  # for this task it is: who clears it wants another job
+            return self.job_id
         known = self.hook.known(self.job_id)  # tracked from here on, even while no triggerer runs
         self._persist_links(context)
         if known is not None and known.status.terminal:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from fleetpoll.batch.protocol import BatchProtocol
@@ -22,12 +23,14 @@ NAMESPACE = uuid.UUID("8a5c9a3e-52b5-4b0e-9c0f-8d0c5b8f3e57")
 
 
 class Memory:
-    """What earlier tries of a task instance have noted. A `note` overwrites the one before."""
+    """What earlier tries of a task instance have noted; read once. What is noted overwrites what was."""
 
     def __init__(self, context: Mapping[str, Any]) -> None:
-        ti = context["ti"]
+        ti, run = context["ti"], context.get("dag_run")
         self._store = context.get("task_state_store")
         self._first_try = ti.try_number <= 1
+        began = getattr(run, "start_date", None)
+        self._run_began_ms = round(began.timestamp() * 1000) if began else 0
         parts = (ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))
         self.tag = uuid.uuid5(NAMESPACE, "\0".join(parts)).hex
 
@@ -37,27 +40,31 @@ class Memory:
         return self._noted.get("job_id")
 
     @property
+    def job_arn(self) -> str:
+        """Its ARN; '' if it is not known."""
+        return str(self._noted.get("job_arn", ""))
+
+    @property
     def unsure_since_ms(self) -> int | None:
         """Since when (epoch ms) there may be a job that nobody noted; None if there is none."""
         if self._store is None:
-            return None if self._first_try else 0
-        noted = self._noted
-        return noted.get("intended_ms") if "job_id" not in noted else None
+            return None if self._first_try else self._run_began_ms
+        return self._noted.get("intended_ms")
 
     def intend(self, now_ms: int) -> None:
         """A job is about to be submitted."""
         self._note({"intended_ms": now_ms})
 
-    def submitted(self, job_id: str) -> None:
+    def submitted(self, job_id: str, job_arn: str) -> None:
         """It is."""
-        self._note({"job_id": job_id})
+        self._note({"job_id": job_id, "job_arn": job_arn})
 
     def over(self) -> None:
         """Its end was seen: a task that is cleared now submits anew."""
         if self._store is not None:
             self._store.delete(KEY)
 
-    @property
+    @cached_property
     def _noted(self) -> dict[str, Any]:
         return (self._store.get(KEY) if self._store is not None else None) or {}
 

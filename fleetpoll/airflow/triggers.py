@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from itertools import count
 from typing import Any, TypeVar
 
@@ -35,7 +35,8 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
     The event is what Airflow's own operator and sensor take, with what is known of the job in `job`. While Redis is away,
     and while no worker of the fleet is alive, it waits on and says so in the task's log; with `fallback_after_s` it asks
     AWS itself once no worker has been alive that long, on the fleet's allowance and with growing pauses, until one is again.
-    It gives up after waiter_delay * waiter_max_attempts seconds, as Airflow's own does.
+    Where no Redis is configured at all, AWS is asked. It gives up after waiter_delay * waiter_max_attempts seconds, as
+    Airflow's own does.
 
     :param fleetpoll_conn_id: the Airflow connection of type `fleetpoll`; None: the FLEETPOLL_ variables of the triggerer
     :param fallback_after_s: seconds without a worker after which AWS is asked; None: never
@@ -87,13 +88,15 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
 
     def _terminate(self, job_id: str) -> None:
         """Terminate the job, in one piece: the triggerer cancels an `on_kill` again each second, but no thread of its."""
-        hook = self.hook()
-        hook.terminate_job(job_id, KILLED)
-        hook.close()
+        with closing(self.hook()) as hook:
+            hook.terminate_job(job_id, KILLED)
 
     async def _outcome(self) -> Event:
         settings = await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()
         until, told = system_mono() + self.waiter_delay * self.attempts, ""
+        if settings.redis_url is None and self.fleetpoll_conn_id is None:
+            self.log.info("No Redis is configured, so there is no fleet: asking AWS about Batch job %s", self.job_id)
+            return await self._ask(until)
         while True:
             shared = shared_fleet(settings)
             try:
@@ -109,7 +112,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
 
     async def _await_end(self, fleet: Fleet, shared: SharedFleet, until: float) -> Event:
         """The first of two: the fleet says that the job is over, or we have found out ourselves."""
-        async with going_on(self._subscribe(fleet, until)) as told, going_on(self._stand_in(shared)) as found:
+        async with going_on(self._subscribe(fleet, until)) as told, going_on(self._stand_in(shared, until)) as found:
             await asyncio.wait({told, found}, return_when=asyncio.FIRST_COMPLETED)
             return told.result() if told.done() else found.result()
 
@@ -123,7 +126,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
                 return ended(job_id, Snapshot(status=status) if known is None else known)
         return self._too_late()
 
-    async def _stand_in(self, shared: SharedFleet) -> Event:
+    async def _stand_in(self, shared: SharedFleet, until: float) -> Event:
         """Say when no worker is alive, and ask AWS after a while if that is wanted."""
         while True:
             await shared.deserted(min(NOTICE_S, self.fallback_after_s or NOTICE_S))
@@ -132,30 +135,37 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
                 self.job_id,
                 "Waiting on" if self.fallback_after_s is None else f"AWS is asked after {self.fallback_after_s:g} s",
             )
-            async with going_on(shared.attended()) as back, going_on(self._ask()) as found:
+            async with going_on(shared.attended()) as back, going_on(self._fall_back(until)) as found:
                 await asyncio.wait({back, found}, return_when=asyncio.FIRST_COMPLETED)
                 if found.done():
                     return found.result()
             self.log.info("Workers are alive again: AWS Batch job %s is looked at", self.job_id)
 
-    async def _ask(self) -> Event:
-        """Ask AWS until the job is over, with pauses that grow; never, if that is not wanted."""
+    async def _fall_back(self, until: float) -> Event:
+        """Ask AWS after a while; never, if that is not wanted."""
         if self.fallback_after_s is None:
             await asyncio.Event().wait()
         else:
             await asyncio.sleep(max(0.0, self.fallback_after_s - NOTICE_S))
+        return await self._ask(until)
+
+    async def _ask(self, until: float) -> Event:
+        """Ask AWS until the job is over, with pauses that grow."""
         hook = self.hook()
-        await sync_to_async(lambda: hook.client)()
-        for tries in count(1):
-            try:
-                job = described(await asyncio.to_thread(hook.get_job_description, str(self.job_id)))
-            except Exception as error:  # noqa: BLE001 - whatever the hook raises, the job may still run
-                self.log.warning("AWS Batch job %s could not be asked for: %s", self.job_id, error)
-            else:
-                if job.status.terminal:
-                    return ended(str(self.job_id), job)
-            await asyncio.sleep(hook.exponential_delay(tries))
-        raise AssertionError("unreachable")
+        with closing(hook):
+            for tries in count(1):
+                try:
+                    await sync_to_async(lambda: hook.client)()  # made where Airflow's connections can be had
+                    job = described(await asyncio.to_thread(hook.get_job_description, str(self.job_id)))
+                except Exception as error:  # noqa: BLE001 - whatever the hook raises, the job may still run
+                    self.log.warning("AWS Batch job %s could not be asked for: %s", self.job_id, error)
+                else:
+                    if job.status.terminal:
+                        return ended(str(self.job_id), job)
+                if system_mono() >= until:
+                    break
+                await asyncio.sleep(min(hook.exponential_delay(tries), max(0.0, until - system_mono())))
+        return self._too_late()
 
     def _too_late(self) -> Event:
         waited_s = self.waiter_delay * self.attempts

@@ -34,7 +34,7 @@ QUICK = {
 @pytest.fixture(scope="module")
 def quiet() -> Iterator[Rig]:
     """A fleet without workers, and a simulated AWS, for the tests of a module."""
-    with rig(load({}, flags=QUICK), limited(200, life_min_s=0.5, life_max_s=2.0, fail_share=0.0)) as fleet:
+    with rig(load({}, flags=QUICK), limited(200, life_min_s=1.5, life_max_s=2.5, fail_share=0.0)) as fleet:
         yield fleet
 
 

@@ -30,6 +30,13 @@ def test_without_workers_it_asks_aws_if_that_is_wanted(quiet: Rig, conn_id: str,
     assert calls(quiet) > before
 
 
+def test_without_a_redis_aws_is_asked(quiet: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Airflow's own trigger does, but without aiobotocore and with pauses that grow."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BATCH", quiet.simulator.url)
+    (job_id,) = quiet.simulator.populate(1)
+    assert asyncio.run(fired(trigger(job_id, None)))["job"]["status"] == "SUCCEEDED"
+
+
 def test_it_gives_up_when_airflows_own_would(quiet: Rig, conn_id: str) -> None:
     """After waiter_delay * waiter_max_attempts seconds."""
     event = asyncio.run(fired(trigger(NOBODY, conn_id, waiter_delay=1, waiter_max_attempts=1)))

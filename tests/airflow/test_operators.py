@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from airflow.exceptions import AirflowException
 from airflow.providers.amazon.aws.operators.batch import BatchOperator as AirflowBatchOperator
 from airflow.providers.amazon.aws.sensors.batch import BatchSensor as AirflowBatchSensor
 from airflow.providers.common.compat.sdk import TaskDeferred
+from botocore.exceptions import ClientError
 
 from benchmarks.rig import Rig
 from fleetpoll.airflow.operators import BatchOperator
 from fleetpoll.airflow.outcome import KILLED
-from fleetpoll.airflow.reattach import KEY
+from fleetpoll.airflow.reattach import KEY, TAG
 from fleetpoll.airflow.sensors import BatchSensor
 from tests.airflow.helpers import Store, calls, context_of, deferred, fired, operator, submitted
 
@@ -23,6 +25,17 @@ def resumed(conn_id: str, how: TaskDeferred, context: dict[str, Any]) -> Any:
     """What a deferred task's second half returns, once its trigger has fired."""
     event = asyncio.run(fired(how.trigger))
     return operator(conn_id).execute_complete(context, event, **(how.kwargs or {}))
+
+
+End = Callable[[str, str], object]
+
+
+@pytest.fixture
+def end(conn_id: str) -> End:
+    """Terminates a job for a reason, at once: jobs are short here."""
+    hook = operator(conn_id).hook
+    assert hook.client is not None  # made before there is a job
+    return hook.terminate_job  # type: ignore[no-any-return] # Airflow is untyped here
 
 
 def test_they_are_airflows_own() -> None:
@@ -73,7 +86,7 @@ def test_a_later_try_waits_for_the_job_of_an_earlier_one(busy: Rig, conn_id: str
     assert submitted(busy) == before + 2
 
 
-def test_a_later_try_takes_the_end_that_nobody_saw(busy: Rig, conn_id: str) -> None:
+def test_a_later_try_takes_the_end_that_nobody_saw(busy: Rig, conn_id: str, end: End) -> None:
     """A job that has succeeded meanwhile is the task's success at once; one that has failed is submitted anew."""
     store = Store()
     first = deferred(operator(conn_id), context_of(store))
@@ -81,7 +94,7 @@ def test_a_later_try_takes_the_end_that_nobody_saw(busy: Rig, conn_id: str) -> N
     assert operator(conn_id).execute(context_of(store, try_number=2)) == first.trigger.job_id
 
     third = deferred(operator(conn_id), context_of(store, try_number=3))
-    operator(conn_id).hook.terminate_job(third.trigger.job_id, "out of money")
+    end(third.trigger.job_id, "out of money")
     asyncio.run(fired(third.trigger))
     fourth = deferred(operator(conn_id), context_of(store, try_number=4))
     assert fourth.trigger.job_id != third.trigger.job_id
@@ -89,7 +102,7 @@ def test_a_later_try_takes_the_end_that_nobody_saw(busy: Rig, conn_id: str) -> N
 
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "here"])
 def test_a_job_that_was_killed_with_an_earlier_try_is_not_the_failure_of_a_later_one(
-    busy: Rig, conn_id: str, *, deferrable: bool
+    busy: Rig, conn_id: str, end: End, *, deferrable: bool
 ) -> None:
     """AWS takes a while to end a job: a task that is cleared may find it alive, and submits a new one when it has ended."""
     store, before = Store(), submitted(busy)
@@ -97,22 +110,44 @@ def test_a_job_that_was_killed_with_an_earlier_try_is_not_the_failure_of_a_later
     task = operator(conn_id, deferrable=deferrable)
     if deferrable:
         again = deferred(task, context_of(store, try_number=2))
-        asyncio.run(killed.trigger.on_kill())
+        end(killed.trigger.job_id, KILLED)
         with pytest.raises(TaskDeferred) as raised:
             resumed(conn_id, again, context_of(store, try_number=2))
         assert raised.value.trigger.job_id not in {None, killed.trigger.job_id}
     else:
-        busy.rooms.schedule.track([killed.trigger.job_id])
-        task.hook.terminate_job(killed.trigger.job_id, KILLED)
+        end(killed.trigger.job_id, KILLED)
         assert task.execute(context_of(store, try_number=2)) != killed.trigger.job_id
     assert submitted(busy) == before + 2
 
 
-def test_a_failed_job_fails_its_task_in_words(busy: Rig, conn_id: str) -> None:
+def test_a_task_that_does_not_wait_has_done_its_work(quiet: Rig, conn_id: str) -> None:
+    """If it is cleared it submits again."""
+    store, before = Store(), submitted(quiet)
+    for number in (1, 2):
+        operator(conn_id, deferrable=False, wait_for_completion=False).execute(context_of(store, try_number=number))
+        assert submitted(quiet) == before + number
+
+
+def test_a_job_goes_without_its_tag_where_that_is_not_allowed(quiet: Rig, conn_id: str) -> None:
+    """Tags take a right of their own, batch:TagResource; a task must not fail for ours."""
+    store, task = Store(), operator(conn_id, tags={"team": "a"})
+
+    def refuse(params: dict[str, object], **_: object) -> None:
+        if TAG in str(params.get("tags")):
+            words = {"Code": "AccessDeniedException", "Message": "not authorized to perform: batch:TagResource"}
+            raise ClientError({"Error": words}, "SubmitJob")
+
+    task.hook.conn.meta.events.register("provide-client-params.batch.SubmitJob", refuse)
+    how = deferred(task, context_of(store))
+    assert how.trigger.hook().get_job_description(how.trigger.job_id)["tags"] == {"team": "a"}
+    assert store[KEY]["job_id"] == how.trigger.job_id
+
+
+def test_a_failed_job_fails_its_task_in_words(busy: Rig, conn_id: str, end: End) -> None:
     """And is forgotten, so that a retry submits a new one."""
     store = Store()
     how = deferred(operator(conn_id), context_of(store))
-    operator(conn_id).hook.terminate_job(how.trigger.job_id, "out of money")
+    end(how.trigger.job_id, "out of money")
     with pytest.raises(AirflowException, match="failed: out of money"):
         resumed(conn_id, how, context_of(store))
     assert not store
