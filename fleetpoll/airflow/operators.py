@@ -28,7 +28,7 @@ class BatchOperator(AirflowBatchOperator):
 
     :param fleetpoll_conn_id: the Airflow connection of type `fleetpoll`; None: the FLEETPOLL_ variables
     :param fallback_after_s: (deferred) seconds without a live worker after which AWS is asked; None: never, wait on
-    :param awslogs_group: the log group that the CloudWatch link leads to; `awslogs_enabled` asks AWS for the true one
+    :param awslogs_group: the log group that the CloudWatch link leads to; with `awslogs_enabled` AWS is asked, once
     :param durable: whether earlier tries are remembered; a tag marks the job for it
     """
 
@@ -192,10 +192,17 @@ class BatchOperator(AirflowBatchOperator):
         """Take the job's ARN from SubmitJob's answer, of which Airflow's own operator keeps the id only."""
         self._job_arn = parsed.get("jobArn", "")
 
+    def _get_batch_log_fetcher(self, job_id: str) -> Any:
+        """What reads the job's output. It has asked AWS where that is, so the link can lead there too."""
+        fetcher = super()._get_batch_log_fetcher(job_id)
+        if fetcher is not None:
+            self.awslogs_group = fetcher.log_group
+        return fetcher
+
     def _show_logs(self) -> None:
         """Put the job's output into the task's log, as far as it can be had."""
         try:
-            fetcher = self._get_batch_log_fetcher(self.job_id)  # costs one DescribeJobs, with a token
+            fetcher = self._get_batch_log_fetcher(str(self.job_id))  # costs one DescribeJobs, with a token
             for message in fetcher.get_last_log_messages(LOG_LINES_MAX) if fetcher else ():
                 self.log.info(message)
         except Exception:  # the job is over: its output is a courtesy

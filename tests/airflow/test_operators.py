@@ -143,6 +143,18 @@ def test_a_job_goes_without_its_tag_where_that_is_not_allowed(quiet: Rig, conn_i
     assert store[KEY]["job_id"] == how.trigger.job_id
 
 
+def test_a_job_whose_output_is_wanted_costs_one_look(busy: Rig, conn_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only AWS knows the log group. That there is no output to be had here is no failure of the task's."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LOGS", busy.simulator.url)
+    task, context = operator(conn_id, awslogs_enabled=True, awslogs_group="guessed"), context_of(Store())
+    how = deferred(task, context)
+    event = asyncio.run(fired(how.trigger))
+    others = calls(busy) - busy.rooms.ledger.totals().calls
+    assert task.execute_complete(context, event) == how.trigger.job_id
+    assert context["ti"].xcoms["cloudwatch_events"]["awslogs_group"] == "/aws/batch/job"
+    assert calls(busy) - busy.rooms.ledger.totals().calls == others + 1
+
+
 def test_a_failed_job_fails_its_task_in_words(busy: Rig, conn_id: str, end: End) -> None:
     """And is forgotten, so that a retry submits a new one."""
     store = Store()
