@@ -59,14 +59,14 @@ def test_a_plan_is_of_the_cadence_that_is_set(
 def test_rate_freshness_and_workers_are_the_settings(cli: Cli) -> None:
     """What the environment sets counts, and an option wins over it; the lag that is wanted is the freshness."""
     env = {"FLEETPOLL_RATE": "40", "FLEETPOLL_FRESHNESS": "8", "FLEETPOLL_WORKERS": "2"}
-    (plan,) = cli.objects("plan", "--jobs", "900", "-n", "3", **env)
+    (plan,) = cli.objects("plan", "--jobs", "900", "-n", "3", "--cadence", "even", **env)
 
     assert (plan["rate"], plan["freshness_s"], plan["workers"], plan["wanted_lag_s"]) == (40.0, 8.0, 3, 8.0)
 
 
 def test_a_lag_below_the_freshness_says_so(cli: Cli) -> None:
     """More calls do not help against a freshness that forbids them."""
-    done = cli("plan", "--jobs", "50000", "--lag", "1")
+    done = cli("plan", "--jobs", "50000", "--lag", "1", "--cadence", "even")
 
     assert " calls/s and a freshness of 1." in done.stdout
     assert " workers." in done.stdout
