@@ -12,6 +12,7 @@ import pytest
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
+from fleetpoll import airflow
 from fleetpoll.airflow.connection import FleetpollHook
 from fleetpoll.airflow.provider import get_provider_info
 
@@ -37,6 +38,13 @@ def test_airflow_lists_us() -> None:
     hook = ProvidersManagerTaskRuntime().hooks["fleetpoll"]
     assert hook is not None
     assert hook.hook_class_name.endswith(FleetpollHook.__name__)
+
+
+def test_the_package_has_all_that_dags_import() -> None:
+    """By the names that are listed, and by no others."""
+    assert all(getattr(airflow, name).__name__.endswith(name.removeprefix("Aws")) for name in airflow.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'BatchJob'"):
+        _ = airflow.BatchJob
 
 
 @pytest.mark.parametrize("kind", ["hooks", "operators", "sensors", "triggers"])
