@@ -74,7 +74,7 @@ def batch(simulator: Simulator) -> Iterator[Any]:
 
 def submit(batch: Any, **more: Any) -> str:
     """The id of a new job."""
-    job_id: str = batch.submit_job(jobName="n", jobQueue="q", jobDefinition="d", **more)["jobId"]
+    job_id: str = batch.submit_job(**{"jobName": "n", "jobQueue": "q", "jobDefinition": "d", **more})["jobId"]
     return job_id
 
 
@@ -224,6 +224,15 @@ def test_terminate_cancel_and_list_do_as_they_say(batch: Any) -> None:
     assert jobs[alive]["status"] == "SUBMITTED"
     pages = batch.get_paginator("list_jobs").paginate(jobQueue="q", jobStatus="FAILED", PaginationConfig={"PageSize": 1})
     assert {terminated, cancelled} <= {job["jobId"] for page in pages for job in page["jobSummaryList"]}
+
+
+def test_a_list_by_name_has_the_newest_first(batch: Any) -> None:
+    """In whatever status, a page at a time, and no job of another name."""
+    ids = [submit(batch, jobName=name) for name in ("same", "Same", "other", "same")]
+    batch.terminate_job(jobId=ids[0], reason="enough")
+    by_name = {"jobQueue": "q", "filters": [{"name": "JOB_NAME", "values": ["same"]}]}
+    pages = batch.get_paginator("list_jobs").paginate(**by_name, PaginationConfig={"PageSize": 2})
+    assert [job["jobId"] for page in pages for job in page["jobSummaryList"]] == [ids[3], ids[1], ids[0]]
 
 
 def test_an_unknown_job_cannot_be_ended(batch: Any) -> None:
