@@ -74,8 +74,7 @@ def batch(simulator: Simulator) -> Iterator[Any]:
 
 def submit(batch: Any, **more: Any) -> str:
     """The id of a new job."""
-    job_id: str = batch.submit_job(**{"jobName": "n", "jobQueue": "q", "jobDefinition": "d", **more})["jobId"]
-    return job_id
+    return str(batch.submit_job(**{"jobName": "n", "jobQueue": "q", "jobDefinition": "d", **more})["jobId"])
 
 
 def refusal(call: Callable[[], object]) -> tuple[int, str, str]:
@@ -227,11 +226,10 @@ def test_terminate_cancel_and_list_do_as_they_say(batch: Any) -> None:
 
 
 def test_a_list_by_name_has_the_newest_first(batch: Any) -> None:
-    """In whatever status, a page at a time, and no job of another name."""
+    """Whatever their case, a page at a time, and no job of another name."""
     ids = [submit(batch, jobName=name) for name in ("same", "Same", "other", "same")]
-    batch.terminate_job(jobId=ids[0], reason="enough")
-    by_name = {"jobQueue": "q", "filters": [{"name": "JOB_NAME", "values": ["same"]}]}
-    pages = batch.get_paginator("list_jobs").paginate(**by_name, PaginationConfig={"PageSize": 2})
+    same, two = [{"name": "JOB_NAME", "values": ["same"]}], {"PageSize": 2}
+    pages = batch.get_paginator("list_jobs").paginate(jobQueue="q", filters=same, PaginationConfig=two)
     assert [job["jobId"] for page in pages for job in page["jobSummaryList"]] == [ids[3], ids[1], ids[0]]
 
 
