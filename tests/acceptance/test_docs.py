@@ -17,7 +17,9 @@ from fleetpoll.settings import Settings
 from fleetpoll.simulator.surroundings import NO_AWS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "coming-from-airflow.md").read_text(encoding="utf-8")
-EXAMPLES = [block for block in re.findall(r"```python\n# after\n(.*?)```", PAGE, re.DOTALL) if "fleetpoll.airflow" not in block]
+EXAMPLES = [
+    block for block in re.findall(r"```python\n# after\n(.*?)```", PAGE, re.DOTALL) if "fleetpoll.airflow" not in block
+]
 
 
 @pytest.fixture(scope="module")
