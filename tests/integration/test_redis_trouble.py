@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -167,6 +168,23 @@ def test_a_limiter_goes_on_alone_while_redis_is_away(tmp_path: Path, settings: S
 
     assert alone == [True, *[False] * 19]
     assert (still_alone, back, taken) == (False, True, 2)
+
+
+def test_a_limiter_that_went_alone_leaves_nothing_behind(own: Rooms) -> None:
+    """No thread, though nobody closes it; nor does it remember each token that it ever took."""
+    own.buckets[DESCRIBE].pin(2000.0)
+    now, threads = [0.0], set(threading.enumerate())
+    limiter = SteadfastLimiter(own.buckets[DESCRIBE], lambda: now[0], sharers=1)
+    assert limiter.try_acquire()
+    own.client.replicaof("127.0.0.1", "1")
+    for _ in range(100):
+        assert limiter.try_acquire(timeout=5)
+    assert limiter._alone_bucket.count() == 100
+
+    now[0] += ALONE_S
+    assert limiter.try_acquire(timeout=5)
+    assert limiter._alone_bucket.count() < 10
+    assert set(threading.enumerate()) == threads
 
 
 def test_asyncio_goes_on_alone_as_well(own: Rooms) -> None:
