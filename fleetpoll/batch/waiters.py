@@ -78,7 +78,7 @@ class WaiterMethods(BatchMethods):
 
         The waiters' delays are drawn ± 2 s, at least 1 s, and JobRunning and JobComplete wait as long as it takes: the
         caller knows how long that may be. Raises WaitFailed if the job has FAILED, AWS Batch does not know it, or AWS
-        refuses to tell.
+        refuses to tell; DescriptionFailed when `status_retries` calls in a row came to nothing.
         """
         try:
             if self._link.subscription is None:

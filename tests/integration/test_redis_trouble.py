@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -245,3 +246,13 @@ def test_a_time_out_is_not_begun_anew_when_redis_goes(own: Rooms) -> None:
     limiter = SteadfastLimiter(own.buckets[DESCRIBE], lambda: now[0], sharers=1)
 
     assert [limiter._rest_of(timeout, began) for timeout, began in ((2.0, -1.5), (2.0, -9.0), (-1, -9.0))] == [0.5, 0.0, -1]
+
+
+@pytest.mark.parametrize("sign", ["/", "#", "?", "["])
+def test_a_password_that_breaks_the_url_is_not_repeated(sign: str) -> None:
+    """What is taken for the port is a piece of it; the sentence says how such a sign is written."""
+    with pytest.raises(
+        SettingsError, match=rf"host and port cannot be read\. In a password, write .*{re.escape(sign)}"
+    ) as raised:
+        connect(f"redis://:hush{sign}hush@localhost:6379/0")
+    assert "hush" not in str(raised.value)
