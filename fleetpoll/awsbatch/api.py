@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fleetpoll.settings import Settings
 
 HTTP_NOT_GOOD = 300  # from here on, botocore makes an error of an answer
-POOL = 4
+POOL = 10  # connections kept for threads that share a client, as botocore's own default; it warns of each one more
 PARSED = "fleetpollDescriptions"
 NO_RETRIES = {"mode": "standard", "total_max_attempts": 1}
 

@@ -32,11 +32,12 @@ class Subscription:
     def wait(self, job_id: str, statuses: Collection[str], until: float) -> JobStatus | None:
         """Track a job, and wait until it has one of `statuses` or is over, at most until the monotonic moment `until`.
 
-        Returns its status then; None when the time is up, or if the fleet is of no use (for this id) or ceases to be.
+        Returns its status then; None if the fleet is of no use (for this id) or ceases to be. Raises the builtin
+        TimeoutError when the time is up, after one look at least.
         """
         watched = as_job_id(job_id)
         goal = frozenset(JobStatus(status) for status in statuses if status in AWS_STATUSES)
-        while watched is not None and self._mono() < until and self.works():
+        while watched is not None and self.works():
             timeout_s = min(self._slice_s, max(0.0, until - self._mono()))
             try:
                 reached = self._fleet.wait([watched], goal, timeout_s).reached
@@ -46,6 +47,8 @@ class Subscription:
             self._is_served()
             if reached:
                 return reached[watched]
+            if self._mono() >= until:
+                raise TimeoutError
         return None
 
     def _is_alone(self, trouble: str) -> Literal[False]:

@@ -24,6 +24,7 @@ OURS = frozenset({"decode_responses", "protocol", "retry_on_timeout", "socket_ti
 """Options that everything here relies on."""
 DENIALS = (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)
 FAILOVER = "A failover is under way, or the URL leads to a replica."
+ESCAPES = "In a password, write / # ? [ ] @ as %2F %23 %3F %5B %5D %40."
 PASSING = {
     "OutOfMemory": "Its memory is full: raise maxmemory.",
     "OOM": "Its memory is full: raise maxmemory.",
@@ -115,7 +116,12 @@ def options(url: str) -> dict[str, Any]:
 @contextmanager
 def refused_urls(url: str) -> Iterator[None]:
     """Raise SettingsError for a URL that redis-py refuses within the block, or that sets what is for us to set."""
-    ours = OURS.intersection(parse_qs(urlsplit(url).query))
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it is read here, so that no message of redis-py's repeats a piece of the password
+        ours = OURS.intersection(parse_qs(parts.query))
+    except ValueError:
+        raise SettingsError(f"redis_url will not do: host and port cannot be read. {ESCAPES}") from None
     if ours:
         raise SettingsError(f"redis_url sets {', '.join(sorted(ours))}, which is for fleetpoll to set: leave it out.")
     try:
