@@ -254,7 +254,7 @@ def test_the_protocol_is_known_at_run_time() -> None:
     with BatchClient(fleet=False, region_name="eu-west-1") as plain, BatchClient(fleet=settings) as metered:
         assert isinstance(plain.client, BatchProtocol)
         assert isinstance(metered.client, BatchProtocol)
-        assert type(plain.client) is not type(metered.client)
+        assert isinstance(plain._own, BatchProtocol)
     assert not isinstance(object(), BatchProtocol)
 
 
