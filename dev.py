@@ -2,10 +2,12 @@
 
     python3 dev.py demo  [options of `fleetpoll demo`]     see the fleet work, in the terminal
     python3 dev.py test  [options of pytest] [--soak]      run the tests; --soak: the minutes-long ones instead
+    python3 dev.py test-airflow  [the same]                run those that need Airflow, in a venv of their own
     python3 dev.py lint                                    ruff, mypy, import-linter, the house rules
     python3 dev.py bench [options of the benchmarks]       measure
 
-Each makes or refreshes .venv first, from constraints.txt, if that or pyproject.toml changed. DEV_VENV names another place.
+Each makes or refreshes .venv first, from constraints.txt, if that or pyproject.toml changed; test-airflow does so with
+.venv-airflow, where Airflow's own pins come first. DEV_VENV and DEV_VENV_AIRFLOW name other places.
 """
 
 from __future__ import annotations
@@ -20,9 +22,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("DEV_VENV") or ROOT / ".venv").absolute()
+VENV_AIRFLOW = Path(os.environ.get("DEV_VENV_AIRFLOW") or ROOT / ".venv-airflow").absolute()
 BIN = VENV / "bin"
 PYTHON_MIN = (3, 11)
 USAGE = 2
+PINS = "constraints.txt"
+PINS_AIRFLOW = "benchmarks/contenders/requirements-airflow.txt"
 
 # What pip installs at each level. `demo` does not wait for the linters and the pretend AWS of the tests, nor these for
 # the plots and peers of the benchmarks.
@@ -31,8 +36,9 @@ LEVELS = {
     "runtime": ["--no-build-isolation", "--editable", ".[embedded]"],
     "dev": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev"],
     "bench": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev", "--group", "bench"],
+    "airflow": ["--no-build-isolation", "--editable", ".[embedded,airflow]", "pytest", "pytest-timeout"],
 }
-ORDER = list(LEVELS)  # each holds those before it
+ORDER = ["runtime", "dev", "bench"]  # each holds those before it
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +48,7 @@ def main(arguments: list[str]) -> int:
         print(f"dev.py: fleetpoll needs Python {wanted} or newer; this is Python {found} ({sys.executable}).")
         return USAGE
     name, *rest = arguments or ["--help"]
-    command = {"demo": demo, "test": test, "lint": lint, "bench": bench}.get(name)
+    command = COMMANDS.get(name)
     if command is None:
         print(__doc__)
         return 0 if name in {"-h", "--help"} else USAGE
@@ -63,8 +69,20 @@ def demo(rest: list[str]) -> int:
 def test(rest: list[str]) -> int:
     """Run the tests. A -m among the arguments wins over ours, because it comes later."""
     ensure("dev")
+    return become(BIN / "python", *pytest_words(rest))
+
+
+def test_airflow(rest: list[str]) -> int:
+    """Run the tests that need Airflow. Its own modules warn at import, so a warning is no error here."""
+    ensure("airflow", VENV_AIRFLOW)
+    where = [] if any(word.startswith("tests/") for word in rest) else ["tests/airflow"]
+    return become(VENV_AIRFLOW / "bin" / "python", *pytest_words(rest), "-W", "default", *where)
+
+
+def pytest_words(rest: list[str]) -> list[str]:
+    """How to call pytest: --soak is a word of ours."""
     marks = "soak" if "--soak" in rest else "not soak"
-    return become(BIN / "python", "-m", "pytest", "-m", marks, *(word for word in rest if word != "--soak"))
+    return ["-m", "pytest", "-m", marks, *(word for word in rest if word != "--soak")]
 
 
 def bench(rest: list[str]) -> int:
@@ -95,43 +113,63 @@ def lint(rest: list[str]) -> int:
     return next((max(code, 1) for code in codes if code != 0), 0)
 
 
-def ensure(level: str) -> None:
-    """Make the venv hold this level of what constraints.txt and pyproject.toml say."""
-    stamp = VENV / f".dev-py-{level}"
+def ensure(level: str, venv: Path = VENV) -> None:
+    """Make the venv hold this level of what the lists of pins and pyproject.toml say."""
+    stamp, python = venv / f".dev-py-{level}", venv / "bin" / "python"
     wanted = fingerprint()
-    if stamp.is_file() and stamp.read_text() == wanted and (BIN / "python").exists():
+    if stamp.is_file() and stamp.read_text() == wanted and python.exists():
         return
-    make_venv()
+    make_venv(venv)
+    pins = venv / ".dev-py-pins"
+    pins.write_text("".join(f"{line}\n" for line in pinned(level)))
     say("installing the build tools")
-    pip("install", *TOOLS)
+    pip(python, pins, *TOOLS)
     say(f"installing fleetpoll ({level})")
-    pip("install", *LEVELS[level])
-    for done in ORDER[: ORDER.index(level) + 1]:
-        (VENV / f".dev-py-{done}").write_text(wanted)  # last: an install that was cut off is done again
+    if level == "airflow":
+        pip(python, pins, "--no-deps", "--requirement", PINS_AIRFLOW)  # whole, so pip need not search it for what fits
+    pip(python, pins, *LEVELS[level])
+    for done in ORDER[: ORDER.index(level) + 1] if level in ORDER else [level]:
+        (venv / f".dev-py-{done}").write_text(wanted)  # last: an install that was cut off is done again
+
+
+def pinned(level: str) -> list[str]:
+    """The pins of a venv. In Airflow's its own list goes before ours, because it was resolved as a whole."""
+    ours = Path(PINS).read_text().split()
+    if level != "airflow":
+        return ours
+    theirs = Path(PINS_AIRFLOW).read_text().split()
+    taken = {package(line) for line in theirs}
+    return theirs + [line for line in ours if package(line) not in taken]
+
+
+def package(line: str) -> str:
+    """The package that a pin is for, in one spelling."""
+    return line.partition("==")[0].lower().replace("_", "-").replace(".", "-")
 
 
 def fingerprint() -> str:
-    """Changes when the venv must be refreshed."""
-    contents = [(ROOT / name).read_bytes() for name in ("constraints.txt", "pyproject.toml", "dev.py")]
+    """Changes when a venv must be refreshed."""
+    contents = [(ROOT / name).read_bytes() for name in (PINS, PINS_AIRFLOW, "pyproject.toml", "dev.py")]
     return hashlib.sha256(b"\0".join(contents)).hexdigest()
 
 
-def make_venv() -> None:
+def make_venv(venv: Path) -> None:
     """Make the venv if there is none, or if its Python is gone."""
-    works = (BIN / "python").exists() and subprocess.run([BIN / "python", "-c", ""], check=False).returncode == 0
+    python = venv / "bin" / "python"
+    works = python.exists() and subprocess.run([python, "-c", ""], check=False).returncode == 0
     if works:
         return
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         print("dev.py: this Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv")
         raise SystemExit(1)
-    say(f"making {VENV.name} with Python {sys.version.split()[0]}")
-    subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+    say(f"making {venv.name} with Python {sys.version.split()[0]}")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
 
 
-def pip(verb: str, *words: str) -> None:
-    """Run the venv's pip under the constraints."""
-    options = ["-qq", "--disable-pip-version-check", "--constraint", "constraints.txt"]
-    subprocess.run([BIN / "python", "-m", "pip", verb, *options, *words], check=True)
+def pip(python: Path, pins: Path, *words: str) -> None:
+    """Install with a venv's pip under these pins."""
+    options: list[str | Path] = ["-qq", "--disable-pip-version-check", "--constraint", pins]
+    subprocess.run([python, "-m", "pip", "install", *options, *words], check=True)
 
 
 def become(program: Path, *words: str) -> int:
@@ -144,6 +182,8 @@ def say(step: str) -> None:
     """One short line about what comes next; on stderr, because stdout is the command's."""
     print(f"dev.py: {step}", file=sys.stderr, flush=True)
 
+
+COMMANDS = {"demo": demo, "test": test, "test-airflow": test_airflow, "lint": lint, "bench": bench}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

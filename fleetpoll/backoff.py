@@ -5,15 +5,24 @@ Source: `AwsBatchClientHook.add_jitter` and `.exponential_delay` of apache-airfl
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 DELAY_MAX_S = 600.0
 GROWTH = 0.6
+GROWN = math.ceil(math.sqrt(DELAY_MAX_S - 1.0) / GROWTH)
+"""After so many tries a delay grows no more."""
 
 
 def base_delay(tries: float) -> float:
     """The longest delay after `tries` looks, in seconds: min(600, 1 + (0.6 · tries)²)."""
     return min(DELAY_MAX_S, 1.0 + (GROWTH * tries) ** 2)
+
+
+def total_delay(tries: int) -> float:
+    """The longest that the delays after 1, 2, … `tries` looks take together, in seconds; as quick for any number of them."""
+    growing = min(tries, GROWN)
+    return sum(map(base_delay, range(1, 1 + growing))) + DELAY_MAX_S * max(0, tries - growing)
 
 
 def exponential_delay(tries: float, rng: Random) -> float:

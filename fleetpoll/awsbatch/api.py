@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from fleetpoll.settings import Settings
 
 HTTP_NOT_GOOD = 300  # from here on, botocore makes an error of an answer
-POOL = 4
+POOL = 10  # connections kept for threads that share a client, as botocore's own default; it warns of each one more
 PARSED = "fleetpollDescriptions"
+NO_RETRIES = {"mode": "standard", "total_max_attempts": 1}
+
+
+def one_request(config: Config) -> Config:
+    """A configuration of somebody else's client, with one HTTP request for each call of it."""
+    return config.merge(Config(retries=NO_RETRIES))
 
 
 def open_client(settings: Settings, *, parameter_validation: bool = True) -> Any:
@@ -28,7 +34,7 @@ def open_client(settings: Settings, *, parameter_validation: bool = True) -> Any
     Raises SettingsError when there is no Region, no such profile, or an endpoint that is none.
     """
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": 1},
+        retries=NO_RETRIES,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         max_pool_connections=POOL,

@@ -99,18 +99,28 @@ def named() -> Iterator[None]:
 
 def error_code(response: Mapping[str, Any]) -> str:
     """AWS's error code, '' where there is none."""
-    return str(response.get("Error", {}).get("Code", ""))
+    return str(part(response, "Error").get("Code") or "")
+
+
+def part(response: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object inside an answer, empty where it is absent or null: not every answer is botocore's."""
+    found = response.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def http_status(response: Mapping[str, Any]) -> int:
+    """The answer's HTTP status, 0 where it does not tell."""
+    return int(part(response, "ResponseMetadata").get("HTTPStatusCode") or 0)
 
 
 def of_response(response: Mapping[str, Any]) -> AwsError:
     """The error that an answer of AWS's stands for."""
     code = error_code(response)
-    words = str(response.get("Error", {}).get("Message", "")) or "no message"
-    metadata = response.get("ResponseMetadata", {})
-    http = int(metadata.get("HTTPStatusCode", 0))
+    words = str(part(response, "Error").get("Message") or "no message")
+    http = http_status(response)
     text = f"{code}: {words}"
     if code in THROTTLES or http == HTTP_TOO_MANY:
-        return Throttled(text, code, retry_after_s(metadata.get("HTTPHeaders", {})))
+        return Throttled(text, code, retry_after_s(part(part(response, "ResponseMetadata"), "HTTPHeaders")))
     if code in DENIALS or http in HTTP_DENIED:
         return AccessDenied(text, code)
     if http == HTTP_BAD_REQUEST and code in REFUSALS:
@@ -148,5 +158,4 @@ def passes(error: BaseException) -> bool:
     response = getattr(error, "response", None)
     if not isinstance(response, Mapping):
         return False
-    http = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0
-    return throttle_of(error) is not None or http >= HTTP_SERVER
+    return throttle_of(error) is not None or http_status(response) >= HTTP_SERVER

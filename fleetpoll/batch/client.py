@@ -10,6 +10,7 @@ import msgspec
 
 from fleetpoll.awsbatch.api import open_client
 from fleetpoll.batch.link import FleetChoice, FleetLink
+from fleetpoll.batch.metering import MeteredClient
 from fleetpoll.batch.methods import BatchMethods
 from fleetpoll.batch.protocol import BatchProtocol
 
@@ -41,8 +42,11 @@ class BatchClient(BatchMethods):
 
     @cached_property
     def client(self) -> BatchProtocol:
-        """The client whose calls are made, on the fleet's allowance if there is a Redis."""
-        return self._link.metered(self._own if self._given is None else self._given)
+        """The client whose calls are made, on the fleet's allowance if there is a Redis.
+
+        One that is made here has no retries of boto3's, so a throttled call is made again here, with or without a Redis.
+        """
+        return MeteredClient(self._own, self._link.meter) if self._given is None else self._link.metered(self._given)
 
     @cached_property
     def _own(self) -> BatchProtocol:

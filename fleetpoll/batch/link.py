@@ -12,6 +12,7 @@ from fleetpoll.batch.metering import Meter, MeteredClient
 from fleetpoll.batch.protocol import BatchProtocol
 from fleetpoll.batch.subscription import Subscription
 from fleetpoll.client.fleet import Fleet, open_fleet
+from fleetpoll.errors import SettingsError
 from fleetpoll.settings import Settings, load
 
 FleetChoice = Fleet | Settings | Literal[False] | None
@@ -61,9 +62,12 @@ class FleetLink:
 
 
 def settings_of(choice: FleetChoice) -> Settings:
-    """The settings that a choice comes with, else those of the environment."""
+    """The settings that a choice comes with, else those of the environment. Raises SettingsError."""
     if isinstance(choice, Fleet):
         return choice.settings
     if isinstance(choice, Settings):
         return choice
+    if choice not in (None, False):
+        kind = type(choice).__name__  # and no more of it: a URL may hold a password
+        raise SettingsError(f"fleet is of type {kind}: give a Fleet, Settings(redis_url=...), None or False.")
     return load(os.environ, os.environ.get("FLEETPOLL_CONFIG") or None)

@@ -17,7 +17,9 @@ from fleetpoll.awsbatch.failures import throttle_of
 from fleetpoll.backoff import exponential_delay
 from fleetpoll.batch.protocol import BatchProtocol
 from fleetpoll.client.fleet import Fleet
-from fleetpoll.errors import StateError, Throttled
+from fleetpoll.client.following import pause_s
+from fleetpoll.clock import system_mono
+from fleetpoll.errors import RedisUnavailable, StateError, Throttled
 from fleetpoll.state.limiter import FleetLimiter, passed_stamp_us
 from fleetpoll.state.rooms import CANCEL, DESCRIBE, LIST, SUBMIT, TERMINATE
 
@@ -57,7 +59,8 @@ class Meter:
                 throttle = throttle_of(error)
                 if throttle is None:
                     raise
-                self._tell(operation, throttle)
+                if getattr(error, "operation_name", operation) == operation:  # else it is STS, asked on our behalf
+                    self._tell(operation, throttle)
                 if operation == DESCRIBE or tried == TRIES:
                     raise
             self._sleep(exponential_delay(tried, self._rng))
@@ -71,15 +74,26 @@ class Meter:
     def _take(self, operation: str) -> None:
         if self._fleet is None:
             return
-        if operation not in self._limiters:
-            self._limiters[operation] = self._fleet.limiter(operation)
-        while not self._limiters[operation].try_acquire(operation, timeout=TOKEN_WAIT_S):
+        limiter = self._limiters.get(operation)
+        if limiter is None:  # of two threads that make one, both go on with the first
+            limiter = self._limiters.setdefault(operation, self._fleet.limiter(operation))
+        while not self._token(limiter, operation):
             self._log.warning(
                 "No %s token within %.0f s: the bucket of fleet %s is spent or paused. Waiting on",
                 operation,
                 TOKEN_WAIT_S,
                 self._fleet.settings.fleet,
             )
+
+    def _token(self, limiter: FleetLimiter, operation: str) -> bool:
+        """Take a token, if one comes within TOKEN_WAIT_S."""
+        until = system_mono() + TOKEN_WAIT_S
+        while (left_s := until - system_mono()) > 0:
+            try:
+                return bool(limiter.try_acquire(operation, timeout=left_s))
+            except RedisUnavailable:  # an operator had paused the bucket, and nobody can tell whether that is over
+                self._sleep(pause_s())
+        return False
 
     def _tell(self, operation: str, throttle: Throttled) -> None:
         if self._fleet is not None:
@@ -105,11 +119,13 @@ class MeteredClient:
         """TerminateJob with AWS's own arguments and answer."""
         return self._meter.call(TERMINATE, self._client.terminate_job, **request)
 
-    def get_waiter(self, waiter_name: str, /) -> Any:
+    def get_waiter(self, *name: str, **named: Any) -> Any:
         """A waiter of the client's own; its calls are not metered."""
-        return self._client.get_waiter(waiter_name)
+        return self._client.get_waiter(*name, **named)
 
     def __getattr__(self, name: str) -> Any:
         """What else the client has; calls that a bucket is for are metered."""
+        if name == "_client":
+            raise AttributeError(name)  # a copy that is in the making has none yet, and would ask itself for ever
         found = getattr(self._client, name)
         return partial(self._meter.call, OPERATIONS[name], found) if name in OPERATIONS else found

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Collection
 from logging import Logger
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from fleetpoll.awsbatch.failures import passes, throttle_of
-from fleetpoll.backoff import add_jitter, base_delay, exponential_delay
+from fleetpoll.backoff import add_jitter, exponential_delay, total_delay
 from fleetpoll.batch.awslogs import log_streams
+from fleetpoll.batch.fetching import GetLogFetcher, with_logs
 from fleetpoll.batch.link import FleetLink
 from fleetpoll.batch.protocol import BatchProtocol
 from fleetpoll.batch.subscription import as_description
@@ -37,22 +38,6 @@ RNG = SystemRandom()
 GIVEN_UP = frozenset({JobStatus.LOST, JobStatus.REJECTED})
 
 Answer = TypeVar("Answer")
-
-
-class LogFetcher(Protocol):
-    """What shows a job's output while it runs, in a thread of its own."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def stop(self) -> None:
-        """Tell it to end."""
-
-    def join(self) -> None:
-        """Wait until it has."""
-
-
-GetLogFetcher = Callable[[str], LogFetcher | None]
 
 
 class BatchMethods:
@@ -138,7 +123,7 @@ class BatchMethods:
         Polls with exponential back-off, at most 1 + `max_retries` times; a subscription lasts as long as that could have
         taken. Raises ChecksExceeded after that, JobOver or JobLost when it can come to none of them any more.
         """
-        until = system_mono() + sum(base_delay(tries) for tries in range(1, 1 + self.max_retries))
+        until = system_mono() + total_delay(self.max_retries)
         for retries in range(1 + self.max_retries):
             if retries:
                 pause = self.exponential_delay(retries)
@@ -146,7 +131,7 @@ class BatchMethods:
                     "AWS Batch job (%s) status check (%d of %d) in the next %.2f seconds",
                     *(job_id, retries, self.max_retries, pause),
                 )
-                self.delay(pause)
+                self._pause(pause)
             status = self._watched(job_id, match_status, until) or self.get_job_description(job_id).get("status")
             self.log.info("AWS Batch job (%s) check status (%s) in %s", job_id, status, match_status)
             if status in match_status:
@@ -166,6 +151,7 @@ class BatchMethods:
 
     def _persistently(self, job_id: str, ask: Callable[[], Answer]) -> Answer:
         """The answer to a question about a job that may have to be asked again."""
+        last: Exception | None = None
         for retries in range(self.status_retries):
             if retries:
                 pause = self.exponential_delay(retries)
@@ -178,7 +164,7 @@ class BatchMethods:
                 return ask()
             except DescriptionFailed as error:
                 self.log.warning(error)
-                last: Exception = error
+                last = error
             except Exception as error:
                 if not passes(error):
                     raise
@@ -247,14 +233,26 @@ class BatchMethods:
         if not self._link.polls_for_us():
             self.delay(delay)
 
+    def _pause(self, pause: float) -> None:
+        """Sleep between two checks of our own, though not into the time when a fleet that was away polls for us again."""
+        if self._link.subscription is None:
+            self.delay(pause)
+            return
+        while pause > 0:
+            began, step = system_mono(), min(pause, self._link.settings.beat)
+            self.delay(step)
+            if self._link.polls_for_us():
+                return
+            pause -= max(step, system_mono() - began)
+
     def _watched(self, job_id: str, match_status: Collection[str], until: float) -> str | None:
         """The status that a subscription came to; None if there is none, or the fleet was lost."""
         if self._link.subscription is None:
             return None
-        status = self._link.subscription.wait(job_id, match_status, until)
-        if status is None and system_mono() >= until:
-            raise self._exceeded(job_id)
-        return status
+        try:
+            return self._link.subscription.wait(job_id, match_status, until)
+        except TimeoutError:
+            raise self._exceeded(job_id) from None
 
     def _recorded(self, job_id: str) -> dict[str, Any] | None:
         """What the fleet's ledger knows of a job that is over, in AWS's words."""
@@ -274,17 +272,3 @@ class BatchMethods:
         advice = "Check the id, and that the fleet has the job's account and Region; `fleetpoll untrack` forgets it."
         reason = job.get("statusReason", "")
         return self._error(JobLost, f"AWS Batch job ({job_id}) is {job['status']}: {reason}. {advice}")
-
-
-def with_logs(job_id: str, get_log_fetcher: GetLogFetcher | None, wait: Callable[[], None]) -> None:
-    """Wait, with a log fetcher at work if there is one for the job; it has ended afterwards, whatever happens."""
-    fetcher = get_log_fetcher(job_id) if get_log_fetcher else None
-    if fetcher is None:
-        wait()
-        return
-    try:
-        fetcher.start()
-        wait()
-    finally:
-        fetcher.stop()
-        fetcher.join()

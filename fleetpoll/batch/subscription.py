@@ -10,6 +10,7 @@ from fleetpoll.client.fleet import Fleet
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.errors import RedisUnavailable
 from fleetpoll.jobs import AWS_STATUSES, JobStatus, Snapshot, as_job_id
+from fleetpoll.state.roster import OrderKind
 
 
 class Subscription:
@@ -17,13 +18,14 @@ class Subscription:
 
     def __init__(self, fleet: Fleet, log: Logger, mono: Mono = system_mono) -> None:
         self._fleet, self._log, self._mono = fleet, log, mono
-        self._alone = False
+        self._alone = self._drained = False
         self._slice_s = fleet.settings.beat  # how long a wait goes on before it looks again whether anybody is alive
 
     def works(self) -> bool:
         """Whether a worker of the fleet is alive, as far as Redis tells."""
         try:
             if self._fleet.alive():
+                self._tell_drain()
                 return True
         except RedisUnavailable as error:
             return self._is_alone(str(error))
@@ -32,11 +34,12 @@ class Subscription:
     def wait(self, job_id: str, statuses: Collection[str], until: float) -> JobStatus | None:
         """Track a job, and wait until it has one of `statuses` or is over, at most until the monotonic moment `until`.
 
-        Returns its status then; None when the time is up, or if the fleet is of no use (for this id) or ceases to be.
+        Returns its status then; None if the fleet is of no use (for this id) or ceases to be. Raises the builtin
+        TimeoutError when the time is up, after one look at least.
         """
         watched = as_job_id(job_id)
         goal = frozenset(JobStatus(status) for status in statuses if status in AWS_STATUSES)
-        while watched is not None and self._mono() < until and self.works():
+        while watched is not None and self.works():
             timeout_s = min(self._slice_s, max(0.0, until - self._mono()))
             try:
                 reached = self._fleet.wait([watched], goal, timeout_s).reached
@@ -46,7 +49,18 @@ class Subscription:
             self._is_served()
             if reached:
                 return reached[watched]
+            if self._mono() >= until:
+                raise TimeoutError
         return None
+
+    def _tell_drain(self) -> None:
+        """Say that an order keeps the workers from looking, the first time. Not ours to work around: a resume will come."""
+        order = self._fleet.order_standing()
+        drained = order is not None and order.kind is OrderKind.DRAIN
+        if drained and not self._drained:
+            advice = "its workers look at no job until `fleetpoll fleet resume`. Waiting on"
+            self._log.warning("Fleet %s is told to drain: %s", self._fleet.settings.fleet, advice)
+        self._drained = drained
 
     def _is_alone(self, trouble: str) -> Literal[False]:
         """Say why the fleet is of no use, the first time."""

@@ -11,10 +11,11 @@ from typing import Any
 
 from fleetpoll.awsbatch.waiters import WAIT_ERRORS, make_waiter, waiter_model
 from fleetpoll.batch.client import BatchClient
+from fleetpoll.batch.fetching import GetLogFetcher, with_logs
 from fleetpoll.batch.link import FleetChoice
-from fleetpoll.batch.methods import BatchMethods, GetLogFetcher, with_logs
+from fleetpoll.batch.methods import BatchMethods
 from fleetpoll.batch.protocol import BatchProtocol
-from fleetpoll.errors import WaitFailed
+from fleetpoll.errors import JobLost, WaitFailed
 
 JITTER_S = 2.0
 DELAY_MIN_S = 1.0
@@ -77,19 +78,23 @@ class WaiterMethods(BatchMethods):
 
         The waiters' delays are drawn ± 2 s, at least 1 s, and JobRunning and JobComplete wait as long as it takes: the
         caller knows how long that may be. Raises WaitFailed if the job has FAILED, AWS Batch does not know it, or AWS
-        refuses to tell.
+        refuses to tell; DescriptionFailed when `status_retries` calls in a row came to nothing.
         """
-        if self._link.subscription is not None:  # botocore's waiter could not leave the polling to a fleet that comes back
-            super().wait_for_job(job_id, delay, get_batch_log_fetcher)
-            self._no_failure(job_id)
-            return
-        self.delay(delay)
         try:
-            self._wait("JobExists", job_id)
-            self._wait("JobRunning", job_id, sys.maxsize)
-            with_logs(job_id, get_batch_log_fetcher, lambda: self._wait("JobComplete", job_id, sys.maxsize))
-        except WAIT_ERRORS as error:
+            if self._link.subscription is None:
+                self._wait_alone(job_id, delay, get_batch_log_fetcher)
+            else:  # botocore's waiter could not leave the polling to a fleet that comes back
+                super().wait_for_job(job_id, delay, get_batch_log_fetcher)
+                self._no_failure(job_id)
+        except (*WAIT_ERRORS, JobLost) as error:
             raise self._error(WaitFailed, f"AWS Batch job ({job_id}) wait failed: {error}") from error
+
+    def _wait_alone(self, job_id: str, delay: float | None, get_batch_log_fetcher: GetLogFetcher | None) -> None:
+        """Wait with the three waiters. Raises their errors, and the client's."""
+        self.delay(delay)
+        self._wait("JobExists", job_id)
+        self._wait("JobRunning", job_id, sys.maxsize)
+        with_logs(job_id, get_batch_log_fetcher, lambda: self._wait("JobComplete", job_id, sys.maxsize))
 
     def _wait(self, waiter_name: str, job_id: str, max_attempts: int | None = None) -> None:
         waiter = self.get_waiter(waiter_name)

@@ -65,6 +65,13 @@ class EndRequest(msgspec.Struct, rename="camel"):
     reason: str
 
 
+class Filter(msgspec.Struct, frozen=True):
+    """What a list is filtered by."""
+
+    name: str = ""
+    values: tuple[str, ...] = ()
+
+
 class ListRequest(msgspec.Struct, rename="camel"):
     """ListJobs."""
 
@@ -73,6 +80,13 @@ class ListRequest(msgspec.Struct, rename="camel"):
     job_status: str = JobStatus.RUNNING
     max_results: int = PAGE_MAX
     next_token: str = ""
+    filters: tuple[Filter, ...] = ()
+
+    def wants(self, job: SimulatedJob, now_ms: int) -> bool:
+        """Whether a job belongs into the list: by its name if that is filtered by, else by its status."""
+        if self.filters:
+            return job.name.lower() in (value.lower() for value in self.filters[0].values)
+        return job.status(now_ms) == self.job_status
 
 
 def describe(account: Account, body: bytes, asked_ms: int) -> bytes:
@@ -145,20 +159,25 @@ def end(account: Account, request: EndRequest, ended_by: str, from_statuses: fro
 
 
 def list_jobs(account: Account, body: bytes, asked_ms: int) -> bytes:
-    """ListJobs: the jobs of a queue or the children of an array that are in one status, a page at a time."""
+    """ListJobs: the jobs of a queue or the children of an array that are in one status, a page at a time.
+
+    Of the filters there is JOB_NAME, which shows a queue's jobs in all statuses, the newest first.
+    """
     _ = asked_ms
     request = parse(body, ListRequest)
     if bool(request.job_queue) == bool(request.array_job_id):
         raise refusal("Exactly one of jobQueue and arrayJobId is required.")
     if request.job_status not in AWS_STATUSES:
         raise refusal(f"{request.job_status} is not a job status.")
+    if [one for one in request.filters if one.name != "JOB_NAME" or not request.job_queue]:
+        raise refusal("The filter is not simulated: there is JOB_NAME, for a jobQueue.")
     after = int(request.next_token) if request.next_token.isdecimal() else 0
     size = min(max(1, request.max_results), PAGE_MAX)
     now_ms = account.clock()
     page: list[SimulatedJob] = []
     answer: dict[str, Any] = {}
     for job in candidates(account, request, after, now_ms):
-        if job.status(now_ms) != request.job_status or not account.visible([job.job_id], now_ms):
+        if not request.wants(job, now_ms) or not account.visible([job.job_id], now_ms):
             continue
         if len(page) == size:
             answer["nextToken"] = str(page[-1].number)
@@ -169,7 +188,10 @@ def list_jobs(account: Account, body: bytes, asked_ms: int) -> bytes:
 
 
 def candidates(account: Account, request: ListRequest, after: int, now_ms: int) -> Iterable[SimulatedJob]:
-    """The jobs to choose a page from: those of the queue or array behind number `after`."""
+    """The jobs to choose a page from: those of the queue or array that come after number `after`."""
+    if request.filters:
+        jobs = list(account.population.in_queue(request.job_queue.rpartition("/")[2], 0, now_ms))
+        return (job for job in reversed(jobs) if not after or job.number < after)
     if request.job_queue:
         return account.population.in_queue(request.job_queue.rpartition("/")[2], after, now_ms)
     parent = account.population.find(request.array_job_id, now_ms)

@@ -24,6 +24,7 @@ OURS = frozenset({"decode_responses", "protocol", "retry_on_timeout", "socket_ti
 """Options that everything here relies on."""
 DENIALS = (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)
 FAILOVER = "A failover is under way, or the URL leads to a replica."
+ESCAPES = "In a password, write / # ? [ ] @ as %2F %23 %3F %5B %5D %40."
 PASSING = {
     "OutOfMemory": "Its memory is full: raise maxmemory.",
     "OOM": "Its memory is full: raise maxmemory.",
@@ -117,13 +118,10 @@ def refused_urls(url: str) -> Iterator[None]:
     """Raise SettingsError for a URL that redis-py refuses within the block, or that sets what is for us to set."""
     try:
         parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:  # its words quote what stands where the port should: it may be a part of the password
-        raise SettingsError(
-            "redis_url will not do: its host or port cannot be read. In a password, write %2F for /, %3F for ?, %23 for #"
-            " and %5B for [."
-        ) from None
-    ours = OURS.intersection(parse_qs(parts.query))
+        parts.port  # noqa: B018 - it is read here, so that no message of redis-py's repeats a piece of the password
+        ours = OURS.intersection(parse_qs(parts.query))
+    except ValueError:
+        raise SettingsError(f"redis_url will not do: host and port cannot be read. {ESCAPES}") from None
     if ours:
         raise SettingsError(f"redis_url sets {', '.join(sorted(ours))}, which is for fleetpoll to set: leave it out.")
     try:

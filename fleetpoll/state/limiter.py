@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pyrate_limiter import Limiter, Rate, SingleBucketFactory
+from pyrate_limiter import InMemoryBucket, Limiter, Rate, SingleBucketFactory
 
 from fleetpoll.errors import RedisUnavailable
 from fleetpoll.state.bucket import HORIZON_S, FleetBucket, passed_us_of_caller, patience_s_of_caller
@@ -76,7 +76,7 @@ class SteadfastLimiter(FleetLimiter):
     def __init__(self, bucket: FleetBucket, mono: Mono, sharers: int) -> None:
         super().__init__(bucket)
         self._mono, self._sharers, self._alone_until = mono, max(1, sharers), 0.0
-        self._alone: Limiter | None = None  # made when it is needed: pyrate-limiter starts a thread for it
+        self._alone: Limiter | None = None
         self._alone_ms = 0
 
     def try_acquire(
@@ -115,23 +115,17 @@ class SteadfastLimiter(FleetLimiter):
                 self._alone = self._go_alone()
         return await self._alone.try_acquire_async(name, weight, blocking, self._rest_of(timeout, began))
 
-    def close(self) -> None:
-        """End the thread that pyrate-limiter has started for it, if it went alone."""
-        super().close()
-        if self._alone is not None:
-            self._alone.close()
-
     def _go_alone(self) -> Limiter:
         """Leave Redis alone for a while. The same local Limiter as long as its rate is right: what was taken stays taken."""
         self._alone_until = self._mono() + ALONE_S
         rate = ALONE_SHARE * self._fleet_bucket.granted_last / self._sharers
         every_ms = max(1, round(1000 / rate))
-        if self._alone is not None and self._alone_ms == every_ms:
-            return self._alone
-        if self._alone is not None:
-            self._alone.close()
-        self._alone_ms = every_ms
-        return Limiter(Rate(1, every_ms))
+        if self._alone is None or self._alone_ms != every_ms:
+            self._alone_ms, self._alone_bucket = every_ms, InMemoryBucket([Rate(1, every_ms)])
+            # pyrate-limiter would start a thread to leak it, which ends with close() only: we may be dropped without one
+            return Limiter(SingleBucketFactory(self._alone_bucket, schedule_leak=False))
+        self._alone_bucket.leak(self._alone_bucket.now())  # type: ignore[no-untyped-call] # pyrate-limiter has not typed it
+        return self._alone
 
     def _rest_of(self, timeout: float, began: float) -> float:
         """What is left of a caller's time-out; -1, for ever, stays."""

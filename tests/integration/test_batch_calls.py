@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from fleetpoll.state.rooms import DESCRIBE, SUBMIT, TERMINATE, Rooms, open_rooms
 from fleetpoll.state.roster import Facts
 from tests.integration.bad_server import Answer, serving
 from tests.integration.cycles import Build
+from tests.parity.contender import Scripted, described, refused
 
 JOB = {"jobName": "n", "jobQueue": "q", "jobDefinition": "d"}
 NO_JOB = "00000000-0000-4000-8000-000000000000"
@@ -102,6 +104,90 @@ def test_a_paused_bucket_is_waited_for(
         fleet.bucket().pause(False)
 
         assert asking.result(10)["jobId"] == job_id
+
+
+def test_a_throttle_of_somebody_elses_is_not_told_to_the_bucket(fleet: Fleet) -> None:
+    """STS, asked for credentials on our behalf, has an allowance of its own."""
+    sts = refused("Throttling")
+    sts.operation_name = "AssumeRole"
+    with BatchClient(Scripted(sts, refused("Throttling"), described("RUNNING", NO_JOB)), fleet=fleet) as batch:
+        batch.delay = lambda _=None: None  # type: ignore[method-assign, assignment] # as a subclass might
+        assert batch.get_job_description(NO_JOB)["status"] == "RUNNING"
+    assert fleet.bucket().view().throttles == 1
+
+
+def test_a_pause_is_waited_for_without_redis_as_well(simulator: Simulator, tmp_path: Path) -> None:
+    """The last word was to call nobody: as long as nobody can take it back, no call is made, and no wait is given up."""
+    (job_id,) = simulator.populate(1)
+    simulator.reset_stats()
+    with ExitStack() as server, ThreadPoolExecutor(1) as pool:
+        url = server.enter_context(private_server(None, tmp_path))
+        settings = Settings(redis_url=url, endpoint_url=simulator.url, **FAST)
+        rooms = open_rooms(url, settings)
+        rooms.buckets[DESCRIBE].pause(True)
+        with BatchClient(fleet=settings) as batch:
+            asking = pool.submit(batch.get_job_description, job_id)
+            wait_until(lambda: batch.client._meter._limiters != {}, 5, "asks for a token")  # type: ignore[attr-defined]
+            wait_until(lambda: batch._link.fleet.bucket().paused_last, 5, "hears of the pause")  # type: ignore[union-attr]
+            server.close()
+            with pytest.raises(TimeoutError):
+                asking.result(2)
+            assert simulator.stats()["operations"]["describe"]["calls"] == 0
+            server.enter_context(private_server(None, tmp_path))
+            rooms.buckets[DESCRIBE].pause(False)
+            assert asking.result(10)["jobId"] == job_id
+        rooms.close()
+
+
+def test_all_checks_are_made_however_long_they_take(fleet: Fleet, simulator: Simulator) -> None:
+    """Where the client polls itself it counts its checks, and no time is up before the last."""
+    (job_id,) = simulator.populate(1, life_min_s=60.0, life_max_s=60.0)
+    with BatchClient(fleet=fleet, max_retries=1) as batch:
+        batch.delay = lambda _=None: threading.Event().wait(1.5)  # type: ignore[method-assign, assignment] # longer than due
+        with pytest.raises(errors.ChecksExceeded):
+            batch.poll_job_status(job_id, ["FAILED"])
+    assert simulator.stats()["operations"]["describe"]["calls"] == 2
+
+
+def test_a_fleet_that_comes_back_is_not_slept_over(
+    build: Build, rooms: Rooms, fleet_name: str, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that has polled for long pauses for up to ten minutes; it looks now and then whether it still has to."""
+    (job_id,) = simulator.populate(1, life_min_s=0.0, life_max_s=0.0)
+    caplog.set_level("INFO", "fleetpoll.batch")
+    awake = threading.Event()
+    here = Fleet(rooms, Settings(fleet=fleet_name, endpoint_url=simulator.url, beat=0.1))
+    aws = Scripted(described("RUNNING", job_id))
+    with BatchClient(aws, fleet=here, max_retries=5) as batch, ThreadPoolExecutor(1) as pool:
+        batch.delay = lambda seconds=0.0: awake.wait(seconds)  # type: ignore[method-assign, assignment]
+        batch.exponential_delay = lambda _: 600.0  # type: ignore[method-assign, assignment] # as after many checks
+        waiting = pool.submit(batch.poll_for_job_complete, job_id, 0)
+        try:
+            wait_until(lambda: "status check (1 of 5)" in caplog.text, 10, "a pause")
+            rooms.roster.beat("w-1", Facts(host="h", pid=1, started_ms=1, beat_s=60.0))
+            wait_until(lambda: "polls for us again" in caplog.text, 10, "the return is noticed")
+            cycle = build(simulator.url)
+            wait_until(lambda: cycle.run().kept == 1, 10, "a look")
+            waiting.result(10)
+        finally:
+            awake.set()
+    assert len(aws.asked) == 1
+
+
+def test_waiters_with_a_fleet_fail_as_waiters_do(build: Build, fleet: Fleet, rooms: Rooms) -> None:
+    """Be it AWS that refuses to tell, or a fleet that has given the job up."""
+    with BatchWaiters(client=Scripted(refused("AccessDeniedException", 403)), fleet=fleet) as batch:
+        with pytest.raises(errors.WaitFailed, match=r"wait failed: An error occurred .AccessDenied"):
+            batch.wait_for_job(NO_JOB, delay=0)
+        with serving() as server:
+            server.answer = Answer(400, REFUSAL, {"x-amzn-errortype": "ClientException"})
+            fleet.track([NO_JOB])
+            cycle = build(server.url)
+            wait_until(lambda: cycle.run().kept == 1, 5, "a look")
+        rooms.roster.beat("w-1", Facts(host="h", pid=1, started_ms=1, beat_s=60.0))
+        with pytest.raises(errors.WaitFailed, match=r"wait failed: .* is REJECTED: ClientException: .* bad id") as raised:
+            batch.wait_for_job(NO_JOB, delay=0)
+    assert isinstance(raised.value.__cause__, errors.JobLost)
 
 
 def test_a_fleet_may_be_there_for_its_allowance_only(

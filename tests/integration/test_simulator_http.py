@@ -74,8 +74,7 @@ def batch(simulator: Simulator) -> Iterator[Any]:
 
 def submit(batch: Any, **more: Any) -> str:
     """The id of a new job."""
-    job_id: str = batch.submit_job(jobName="n", jobQueue="q", jobDefinition="d", **more)["jobId"]
-    return job_id
+    return str(batch.submit_job(**{"jobName": "n", "jobQueue": "q", "jobDefinition": "d", **more})["jobId"])
 
 
 def refusal(call: Callable[[], object]) -> tuple[int, str, str]:
@@ -224,6 +223,14 @@ def test_terminate_cancel_and_list_do_as_they_say(batch: Any) -> None:
     assert jobs[alive]["status"] == "SUBMITTED"
     pages = batch.get_paginator("list_jobs").paginate(jobQueue="q", jobStatus="FAILED", PaginationConfig={"PageSize": 1})
     assert {terminated, cancelled} <= {job["jobId"] for page in pages for job in page["jobSummaryList"]}
+
+
+def test_a_list_by_name_has_the_newest_first(batch: Any) -> None:
+    """Whatever their case, a page at a time, and no job of another name."""
+    ids = [submit(batch, jobName=name) for name in ("same", "Same", "other", "same")]
+    same, two = [{"name": "JOB_NAME", "values": ["same"]}], {"PageSize": 2}
+    pages = batch.get_paginator("list_jobs").paginate(jobQueue="q", filters=same, PaginationConfig=two)
+    assert [job["jobId"] for page in pages for job in page["jobSummaryList"]] == [ids[3], ids[1], ids[0]]
 
 
 def test_an_unknown_job_cannot_be_ended(batch: Any) -> None:

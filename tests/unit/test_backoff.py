@@ -10,7 +10,7 @@ from statistics import fmean
 
 import pytest
 
-from fleetpoll.backoff import DELAY_MAX_S, add_jitter, base_delay, exponential_delay
+from fleetpoll.backoff import DELAY_MAX_S, add_jitter, base_delay, exponential_delay, total_delay
 
 DRAWS = 20_000
 STANDARD_ERRORS = 4.0
@@ -53,6 +53,12 @@ def test_a_delay_is_uniform_between_a_third_and_all_of_the_longest(tries: int) -
     longest = base_delay(tries)
 
     assert_uniform(drawn(lambda rng: exponential_delay(tries, rng)), longest / 3, longest)
+
+
+@pytest.mark.parametrize("tries", [-3, 0, 1, 2, 40, 41, 42, 300, 4200])
+def test_all_delays_together(tries: int) -> None:
+    """The sum of the longest ones, without adding up those that grow no more."""
+    assert total_delay(tries) == pytest.approx(sum(base_delay(n) for n in range(1, 1 + tries)))
 
 
 def test_the_same_randomness_gives_the_same_delays() -> None:

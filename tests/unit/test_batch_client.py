@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from fleetpoll import errors
 from fleetpoll.awsbatch.failures import THROTTLES
 from fleetpoll.batch.client import BatchClient
 from fleetpoll.batch.link import FleetChoice
-from fleetpoll.batch.metering import TRIES, Meter
+from fleetpoll.batch.metering import TRIES, Meter, MeteredClient
 from fleetpoll.batch.protocol import BatchProtocol
 from fleetpoll.settings import Settings
 from fleetpoll.state.rooms import DESCRIBE, SUBMIT, TERMINATE
@@ -106,6 +108,39 @@ def test_an_answer_with_null_for_jobs_is_an_answer_without_jobs() -> None:
     assert ours({"jobs": None}, described("RUNNING")).hook.get_job_description(JOB)["status"] == "RUNNING"
 
 
+def test_limits_that_allow_nothing_end_with_the_hooks_words() -> None:
+    """They can be set on a client that is made."""
+    it = ours(described("RUNNING"))
+    it.hook.status_retries, it.hook.max_retries = 0, -1
+
+    with pytest.raises(errors.DescriptionFailed, match=r"exceeded status_retries \(0\)"):
+        it.hook.get_job_description(JOB)
+    with pytest.raises(errors.ChecksExceeded):
+        it.hook.poll_job_status(JOB, ["RUNNING"])
+    assert it.aws.asked == []
+
+
+@pytest.mark.timeout(5)
+def test_a_limit_as_good_as_none_costs_nothing() -> None:
+    """Whoever has the time bounded elsewhere does not wait for a sum of so many delays."""
+    assert ours(described("RUNNING"), max_retries=sys.maxsize).hook.poll_job_status(JOB, ["RUNNING"]) is True
+
+
+def test_an_error_of_a_client_that_is_not_botos_is_read_with_care() -> None:
+    """Its answer may hold null where botocore's never does; what is no throttle is raised as it is."""
+
+    class Odd(Exception):
+        def __init__(self, response: dict[str, Any]) -> None:
+            super().__init__("odd")
+            self.response = response
+
+    with pytest.raises(Odd):
+        ours(Odd({"Error": None, "ResponseMetadata": None})).hook.get_job_description(JOB)
+    metadata = {"HTTPStatusCode": None, "HTTPHeaders": None}
+    throttle = Odd({"Error": {"Code": "SlowDown"}, "ResponseMetadata": metadata})
+    assert ours(throttle, described("RUNNING")).hook.get_job_description(JOB)["status"] == "RUNNING"
+
+
 def test_a_subclass_may_have_errors_of_its_own() -> None:
     """All errors go through one method."""
 
@@ -161,6 +196,26 @@ def test_a_fleet_is_found_by_the_environment(monkeypatch: pytest.MonkeyPatch, tm
             assert (client._link.subscription is not None) is subscribes
 
 
+@pytest.mark.parametrize("choice", ["redis://:secret@localhost:1", True, {"redis_url": "redis://localhost:1"}])
+def test_what_is_no_fleet_is_refused(choice: Any) -> None:
+    """Else it would be overlooked, and AWS polled without a token. A password in it is not repeated."""
+    with pytest.raises(errors.SettingsError, match="give a Fleet, Settings") as raised:
+        BatchClient(Scripted({}), fleet=choice)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_metered_client_is_called_and_copied_as_the_one_behind_it() -> None:
+    """boto3's takes the name of a waiter by place or by keyword."""
+    with BatchClient(region_name="eu-west-1") as batch:
+        client = MeteredClient(batch.client, Meter(None, batch.log))
+
+        assert copy.copy(client).meta is client.meta
+        with pytest.raises(ValueError, match="Waiter does not exist: JobExists"):
+            client.get_waiter("JobExists")
+        with pytest.raises(ValueError, match="Waiter does not exist: JobExists"):
+            client.get_waiter(waiter_name="JobExists")
+
+
 def test_a_metered_describe_is_not_repeated() -> None:
     """Who polls asks again anyway, after a pause of its own; whoever submits or terminates would not."""
     for operation, calls in ((DESCRIBE, 1), (SUBMIT, TRIES), (TERMINATE, TRIES)):
@@ -189,6 +244,7 @@ def test_the_clients_own_aws_client_is_by_the_settings() -> None:
             assert (meta.region_name, meta.endpoint_url) == (region, "http://localhost:1")
             assert meta.config.retries["total_max_attempts"] == 1
             assert meta.config.read_timeout == 7
+            assert meta.config.max_pool_connections >= 10  # else botocore warns when threads share it
             assert client._region() == region
 
 
@@ -198,7 +254,7 @@ def test_the_protocol_is_known_at_run_time() -> None:
     with BatchClient(fleet=False, region_name="eu-west-1") as plain, BatchClient(fleet=settings) as metered:
         assert isinstance(plain.client, BatchProtocol)
         assert isinstance(metered.client, BatchProtocol)
-        assert type(plain.client) is not type(metered.client)
+        assert isinstance(plain._own, BatchProtocol)
     assert not isinstance(object(), BatchProtocol)
 
 
