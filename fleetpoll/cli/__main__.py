@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 
+from fleetpoll.cli.interrupts import keep_interrupts
 from fleetpoll.cli.root import root
 
 
@@ -13,6 +14,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a job's name must not fail because of somebody's locale
+    keep_interrupts()
     root.main(prog_name="fleetpoll")
 
 

@@ -48,7 +48,7 @@ Completion:  eval "$(_FLEETPOLL_COMPLETE=bash_source fleetpoll)"
 
 \b
 Exit codes:  0 good      1 some jobs or checks failed    2 wrong usage or settings
-             3 lost or not tracked      65 AWS refused   69 no answer
+             3 lost or not tracked      65 refused, or not kept     69 no answer
              70 internal error          75 throttled     77 AWS denies access
              124 timed out              130 Ctrl-C
 """
