@@ -14,6 +14,7 @@ from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 
 from fleetpoll.aio import Fleet
+from fleetpoll.airflow.asking import asking
 from fleetpoll.airflow.connection import FleetpollHook
 from fleetpoll.airflow.hooks import BatchClientHook
 from fleetpoll.airflow.outcome import KILLED, Event, described, ended, gave_up
@@ -71,6 +72,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
             verify=self.verify,
             config=self.botocore_config,
             fleetpoll_conn_id=self.fleetpoll_conn_id,
+            status_retries=1,  # who asks comes again after a pause, in which no thread sleeps
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -82,19 +84,43 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
         yield TriggerEvent(event)
 
     async def on_kill(self) -> None:
-        """Terminate the job, if that is wanted: somebody clears or marks the deferred task. Airflow asks from 3.3 on."""
+        """Terminate the job, if that is wanted: somebody clears or marks the deferred task. Airflow asks from 3.3 on.
+
+        The triggerer cancels an `on_kill` again each second. What has begun, or waits for a thread, is done all the same:
+        who clears a thousand tasks wants a thousand jobs ended.
+        """
         if self.terminate_on_kill and self.job_id:
-            await asyncio.to_thread(self._terminate, self.job_id)
+            await asyncio.shield(asyncio.to_thread(self._terminate, self.job_id))
 
     def _terminate(self, job_id: str) -> None:
-        """Terminate the job, in one piece: the triggerer cancels an `on_kill` again each second, but no thread of its."""
-        with closing(self.hook()) as hook:
-            hook.terminate_job(job_id, KILLED)
+        """Terminate the job, unless its task waits on. Nobody may be left to take an error, so it is logged."""
+        try:
+            if self._waits_on():
+                self.log.info("AWS Batch job %s goes on: its task is deferred still, another triggerer has it", job_id)
+                return
+            with closing(self.hook()) as hook:
+                hook.terminate_job(job_id, KILLED)
+        except Exception:
+            self.log.exception("AWS Batch job %s may go on: it could not be terminated", job_id)
+
+    def _waits_on(self) -> bool:
+        """Whether the task is deferred still, so that nobody has cleared or marked it.
+
+        Airflow (3.3) calls `on_kill` also when another triggerer has taken the trigger over, from one that was too slow.
+        """
+        if (task := self.task_instance) is None:
+            return False
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: PLC0415 - not there before Airflow 3
+
+        states = RuntimeTaskInstance.get_task_states(
+            dag_id=task.dag_id, task_ids=[task.task_id], run_ids=[task.run_id], map_index=task.map_index
+        )
+        return "deferred" in states.get(task.run_id, {}).values()
 
     async def _outcome(self) -> Event:
         settings = await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()
         until, told = system_mono() + self.waiter_delay * self.attempts, ""
-        if settings.redis_url is None and self.fleetpoll_conn_id is None:
+        if settings.redis_url is None:
             self.log.info("No Redis is configured, so there is no fleet: asking AWS about Batch job %s", self.job_id)
             return await self._ask(until)
         while True:
@@ -129,7 +155,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
     async def _stand_in(self, shared: SharedFleet, until: float) -> Event:
         """Say when no worker is alive, and ask AWS after a while if that is wanted."""
         while True:
-            await shared.deserted(min(NOTICE_S, self.fallback_after_s or NOTICE_S))
+            await shared.deserted(NOTICE_S if self.fallback_after_s is None else min(NOTICE_S, self.fallback_after_s))
             self.log.warning(
                 "No worker of the fleet is alive, so AWS Batch job %s is not looked at: start some, `fleetpoll worker`. %s",
                 self.job_id,
@@ -151,12 +177,11 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
 
     async def _ask(self, until: float) -> Event:
         """Ask AWS until the job is over, with pauses that grow."""
-        hook = self.hook()
-        with closing(hook):
+        way = (self.fleetpoll_conn_id, self.aws_conn_id, self.region_name, self.verify, repr(self.botocore_config))
+        async with asking(way, self.hook) as asker:
             for tries in count(1):
                 try:
-                    await sync_to_async(lambda: hook.client)()  # made where Airflow's connections can be had
-                    job = described(await asyncio.to_thread(hook.get_job_description, str(self.job_id)))
+                    job = described(await asker.describe(str(self.job_id)))
                 except Exception as error:  # noqa: BLE001 - whatever the hook raises, the job may still run
                     self.log.warning("AWS Batch job %s could not be asked for: %s", self.job_id, error)
                 else:
@@ -164,7 +189,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
                         return ended(str(self.job_id), job)
                 if system_mono() >= until:
                     break
-                await asyncio.sleep(min(hook.exponential_delay(tries), max(0.0, until - system_mono())))
+                await asyncio.sleep(min(asker.hook.exponential_delay(tries), max(0.0, until - system_mono())))
         return self._too_late()
 
     def _too_late(self) -> Event:
