@@ -1,8 +1,8 @@
 """One hook for all triggers of an event loop that ask AWS in the same way, and a thread of its own to do so.
 
-A client of boto3's costs 9 MB and a third of a second: a thousand triggers that lose their fleet at once cannot have one each.
-The thread waits for tokens, for as long as it takes. In the loop's own pool it would keep everybody else's names from being
-looked up.
+A client of boto3's costs 9 MB and a tenth of a second: a thousand triggers that lose their fleet at once cannot have one
+each. The thread waits for tokens, for as long as it takes. In the loop's own pool it would keep everybody else's names from
+being looked up.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing
 from itertools import count
 from typing import Any, TypeVar
 
+from airflow.providers.amazon.aws.links.batch import BatchJobDetailsLink
 from airflow.providers.amazon.aws.triggers.batch import BatchJobTrigger as AirflowBatchJobTrigger
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import TriggerEvent
@@ -19,6 +20,7 @@ from fleetpoll.airflow.connection import FleetpollHook
 from fleetpoll.airflow.hooks import BatchClientHook
 from fleetpoll.airflow.outcome import KILLED, Event, described, ended, gave_up
 from fleetpoll.airflow.sharing import SharedFleet, shared_fleet
+from fleetpoll.airflow.tries import waits_on
 from fleetpoll.clock import system_mono
 from fleetpoll.errors import FleetClosed, FleetpollError, RedisUnavailable
 from fleetpoll.jobs import Snapshot
@@ -95,27 +97,13 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
     def _terminate(self, job_id: str) -> None:
         """Terminate the job, unless its task waits on. Nobody may be left to take an error, so it is logged."""
         try:
-            if self._waits_on():
+            if self.task_instance is not None and waits_on(self.task_instance, BatchJobDetailsLink.key):
                 self.log.info("AWS Batch job %s goes on: its task is deferred still, another triggerer has it", job_id)
                 return
             with closing(self.hook()) as hook:
                 hook.terminate_job(job_id, KILLED)
         except Exception:
             self.log.exception("AWS Batch job %s may go on: it could not be terminated", job_id)
-
-    def _waits_on(self) -> bool:
-        """Whether the task is deferred still, so that nobody has cleared or marked it.
-
-        Airflow (3.3) calls `on_kill` also when another triggerer has taken the trigger over, from one that was too slow.
-        """
-        if (task := self.task_instance) is None:
-            return False
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: PLC0415 - not there before Airflow 3
-
-        states = RuntimeTaskInstance.get_task_states(
-            dag_id=task.dag_id, task_ids=[task.task_id], run_ids=[task.run_id], map_index=task.map_index
-        )
-        return "deferred" in states.get(task.run_id, {}).values()
 
     async def _outcome(self) -> Event:
         settings = await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()
