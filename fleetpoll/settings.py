@@ -131,6 +131,7 @@ def load(
     environ: Mapping[str, str],
     config: str | Path | None = None,
     flags: Mapping[str, Any] | None = None,
+    flags_from: str = "the command line",
 ) -> Settings:
     """Settings from the TOML file `config`, then `environ`, then `flags` (None means not given), the later winning.
 
@@ -139,7 +140,7 @@ def load(
     layers = [
         (str(config), _from_file(Path(config)) if config is not None else {}),
         ("the environment", _from_environ(environ)),
-        ("the command line", {name: value for name, value in (flags or {}).items() if value is not None}),
+        (flags_from, {name: value for name, value in (flags or {}).items() if value is not None}),
     ]
     merged: dict[str, Any] = {}
     for source, values in layers:

@@ -38,9 +38,17 @@ class FleetpollHook(BaseHook):
         self.fleetpoll_conn_id = fleetpoll_conn_id
 
     def get_conn(self) -> Settings:
-        """The settings; without a connection id those of the FLEETPOLL_ variables. Raises SettingsError."""
-        flags = {} if self.fleetpoll_conn_id is None else flags_of(self.get_connection(self.fleetpoll_conn_id))
-        return load(os.environ, os.environ.get("FLEETPOLL_CONFIG") or None, flags)
+        """The settings; without a connection id those of the FLEETPOLL_ variables. Raises SettingsError.
+
+        With one, there is a Redis: a server that this process ran for itself would have no workers, and a task wait in vain.
+        """
+        conn_id, flags = self.fleetpoll_conn_id, {}
+        if conn_id is not None:
+            flags = flags_of(self.get_connection(conn_id))
+        settings = load(os.environ, os.environ.get("FLEETPOLL_CONFIG") or None, flags, f"The connection {conn_id!r}")
+        if conn_id is not None and settings.redis_url is None:
+            raise SettingsError(f"The connection {conn_id!r} names no Redis: give it a host, or its extra a redis_url.")
+        return settings
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether Redis answers, and how many workers there are."""
@@ -80,7 +88,7 @@ def url_of(connection: Any, *, tls: bool, db: Any) -> str:
     secret = f":{quote(connection.password, safe='')}" if connection.password else ""
     user = f"{quote(connection.login or '', safe='')}{secret}"
     at = f"{user}@" if user else ""
-    host = f"[{connection.host}]" if ":" in connection.host else connection.host
+    host = f"[{connection.host.strip('[]')}]" if ":" in connection.host else connection.host
     return f"{'rediss' if tls else 'redis'}://{at}{host}:{connection.port or REDIS_PORT}/{db}"
 
 

@@ -46,4 +46,4 @@ class WaitFailed(errors.WaitFailed, BatchError):
 def as_airflow_error(kind: type[errors.BatchError], message: str) -> Exception:
     """The error of this kind that is Airflow's as well."""
     ours = (JobFailed, JobNotComplete, JobOver, JobLost, JobStatusUnknown, DescriptionFailed, ChecksExceeded, WaitFailed)
-    return next((both for both in ours if issubclass(both, kind)), BatchError)(message)
+    return next((both for both in ours if kind in both.__bases__), BatchError)(message)

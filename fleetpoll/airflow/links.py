@@ -7,6 +7,8 @@ from typing import Any
 from airflow.providers.amazon.aws.links.batch import BatchJobDefinitionLink, BatchJobDetailsLink, BatchJobQueueLink
 from airflow.providers.amazon.aws.links.logs import CloudWatchEventsLink
 
+from fleetpoll.airflow.tries import TRY
+
 
 class Links:
     """Keeps the links of one task instance, where Airflow's own operator keeps them."""
@@ -22,8 +24,8 @@ class Links:
         }
 
     def job(self, job_id: str) -> None:
-        """The job."""
-        BatchJobDetailsLink.persist(**self._where, job_id=job_id)
+        """The job, and which try waits for it: its trigger may ask."""
+        BatchJobDetailsLink.persist(**self._where, job_id=job_id, **{TRY: self._where["context"]["ti"].try_number})
 
     def definition(self, job_arn: str, name: str) -> None:
         """Its definition, by name or ARN; by name it takes a job's ARN to know the account."""

@@ -14,6 +14,7 @@ from fleetpoll.airflow.links import Links
 from fleetpoll.airflow.outcome import KILLED, Event, described, ended, has_failed, was_killed
 from fleetpoll.airflow.reattach import TAG, Memory, find_tagged
 from fleetpoll.airflow.triggers import BatchJobTrigger
+from fleetpoll.awsbatch.failures import denies
 from fleetpoll.batch.awslogs import GROUP
 
 LOG_LINES_MAX = 10_000
@@ -119,12 +120,22 @@ class BatchOperator(AirflowBatchOperator):
         since_ms = memory.unsure_since_ms
         if since_ms is None:
             return None
-        found = find_tagged(self.hook.client, self.job_queue, self.job_name, memory.tag, since_ms)
-        if found is None or has_failed(described(found)):
+        found = self._tagged(memory.tag, since_ms)
+        if found is None or not memory.is_unseen(described(found)):
             return None
         self._job_arn = found.get("jobArn", "")
         memory.submitted(found["jobId"], self._job_arn)
         return str(found["jobId"])
+
+    def _tagged(self, tag: str, since_ms: int) -> dict[str, Any] | None:
+        """The job that carries the task's tag. Without the right to look for one there is none, as for Airflow's own."""
+        try:
+            return find_tagged(self.hook.client, self.job_queue, self.job_name, tag, since_ms)
+        except Exception as refusal:
+            if not denies(refusal):
+                raise
+            self.log.warning("A job may be submitted twice, because batch:ListJobs is not allowed: %s", refusal)
+            return None
 
     def _follow(self, context: Any) -> str | None:
         """Wait for the job, in the triggerer or here."""

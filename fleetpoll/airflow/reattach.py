@@ -2,7 +2,8 @@
 
 The job's id is kept in Airflow's task state store (3.3 and newer), which a retry and a cleared task can read. Before
 SubmitJob an intent is noted there. Who finds an intent without an id died in between: then AWS is asked which job carries
-the task's tag. Without a store that is asked on every try but the first.
+the task's tag. Without a store that is asked on every try but the first, and only a job that is not over is taken: nobody
+noted whether its end was seen, and who clears a task that has succeeded wants another job.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from fleetpoll.batch.protocol import BatchProtocol
+from fleetpoll.jobs import JobStatus, Snapshot
 
 KEY = "fleetpoll_batch_job"
 TAG = "fleetpoll:task"
@@ -50,6 +52,10 @@ class Memory:
         if self._store is None:
             return None if self._first_try else self._run_began_ms
         return self._noted.get("intended_ms")
+
+    def is_unseen(self, job: Snapshot) -> bool:
+        """Whether a job that carries our tag is one to wait for: it lives, or has succeeded and no try has seen it."""
+        return not job.status.terminal or (self._store is not None and job.status is JobStatus.SUCCEEDED)
 
     def intend(self, now_ms: int) -> None:
         """A job is about to be submitted."""

@@ -58,7 +58,7 @@ class BatchSensor(AirflowBatchSensor):
             return
         known = self.hook.known(self.job_id, FIRST_LOOK_S)
         if known is not None and known.status.terminal:
-            self.execute_complete(context, ended(self.job_id, known))
+            self.resume_execution("execute_complete", {"event": ended(self.job_id, known)}, context)  # soft_fail counts
             return
         timeout_s = self.max_retries * self.poke_interval + GRACE_S
         self.defer(
@@ -69,7 +69,7 @@ class BatchSensor(AirflowBatchSensor):
                 region_name=self.region_name,
                 verify=self.verify,
                 botocore_config=self.botocore_config,
-                waiter_delay=int(self.poke_interval),
+                waiter_delay=self.poke_interval,
                 waiter_max_attempts=self.max_retries,
                 fleetpoll_conn_id=self.fleetpoll_conn_id,
                 fallback_after_s=self.fallback_after_s,

@@ -8,21 +8,27 @@ from contextlib import asynccontextmanager, closing
 from itertools import count
 from typing import Any, TypeVar
 
+from airflow.providers.amazon.aws.links.batch import BatchJobDetailsLink
 from airflow.providers.amazon.aws.triggers.batch import BatchJobTrigger as AirflowBatchJobTrigger
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 
 from fleetpoll.aio import Fleet
+from fleetpoll.airflow.asking import asking
 from fleetpoll.airflow.connection import FleetpollHook
 from fleetpoll.airflow.hooks import BatchClientHook
 from fleetpoll.airflow.outcome import KILLED, Event, described, ended, gave_up
 from fleetpoll.airflow.sharing import SharedFleet, shared_fleet
+from fleetpoll.airflow.tries import waits_on
 from fleetpoll.clock import system_mono
-from fleetpoll.errors import FleetClosed, FleetpollError, RedisUnavailable
+from fleetpoll.errors import FleetClosed, FleetpollError, RedisDenied, RedisUnavailable
 from fleetpoll.jobs import Snapshot
+from fleetpoll.settings import Settings
 
 REDIS_RETRY_S = 5.0
+DENIED_RETRY_S = 30.0
+"""A password that is changed must not fail every deferred task; after this long it is looked up again."""
 NOTICE_S = 15.0
 """How long no worker may be alive before the task's log says so."""
 
@@ -71,6 +77,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
             verify=self.verify,
             config=self.botocore_config,
             fleetpoll_conn_id=self.fleetpoll_conn_id,
+            status_retries=1,  # who asks comes again after a pause, in which no thread sleeps
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -82,19 +89,29 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
         yield TriggerEvent(event)
 
     async def on_kill(self) -> None:
-        """Terminate the job, if that is wanted: somebody clears or marks the deferred task. Airflow asks from 3.3 on."""
+        """Terminate the job, if that is wanted: somebody clears or marks the deferred task. Airflow asks from 3.3 on.
+
+        The triggerer cancels an `on_kill` again each second. What has begun, or waits for a thread, is done all the same:
+        who clears a thousand tasks wants a thousand jobs ended.
+        """
         if self.terminate_on_kill and self.job_id:
-            await asyncio.to_thread(self._terminate, self.job_id)
+            await asyncio.shield(asyncio.to_thread(self._terminate, self.job_id))
 
     def _terminate(self, job_id: str) -> None:
-        """Terminate the job, in one piece: the triggerer cancels an `on_kill` again each second, but no thread of its."""
-        with closing(self.hook()) as hook:
-            hook.terminate_job(job_id, KILLED)
+        """Terminate the job, unless its task waits on. Nobody may be left to take an error, so it is logged."""
+        try:
+            if self.task_instance is not None and waits_on(self.task_instance, BatchJobDetailsLink.key):
+                self.log.info("AWS Batch job %s goes on: its task is deferred still, another triggerer has it", job_id)
+                return
+            with closing(self.hook()) as hook:
+                hook.terminate_job(job_id, KILLED)
+        except Exception:
+            self.log.exception("AWS Batch job %s may go on: it could not be terminated", job_id)
 
     async def _outcome(self) -> Event:
-        settings = await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()
+        settings = await self._settings()
         until, told = system_mono() + self.waiter_delay * self.attempts, ""
-        if settings.redis_url is None and self.fleetpoll_conn_id is None:
+        if settings.redis_url is None:
             self.log.info("No Redis is configured, so there is no fleet: asking AWS about Batch job %s", self.job_id)
             return await self._ask(until)
         while True:
@@ -102,13 +119,18 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
             try:
                 async with shared.used() as fleet:
                     return await self._await_end(fleet, shared, until)
-            except (RedisUnavailable, FleetClosed) as trouble:
+            except (RedisUnavailable, RedisDenied, FleetClosed) as trouble:
+                denied = isinstance(trouble, RedisDenied)
                 if str(trouble) != told:
                     told = str(trouble)
                     self.log.warning("%s Waiting on for AWS Batch job %s", told, self.job_id)
             if system_mono() >= until:
                 return self._too_late()
-            await asyncio.sleep(REDIS_RETRY_S)
+            await asyncio.sleep(DENIED_RETRY_S if denied else REDIS_RETRY_S)
+            settings = await self._settings() if denied else settings
+
+    async def _settings(self) -> Settings:
+        return await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()
 
     async def _await_end(self, fleet: Fleet, shared: SharedFleet, until: float) -> Event:
         """The first of two: the fleet says that the job is over, or we have found out ourselves."""
@@ -129,7 +151,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
     async def _stand_in(self, shared: SharedFleet, until: float) -> Event:
         """Say when no worker is alive, and ask AWS after a while if that is wanted."""
         while True:
-            await shared.deserted(min(NOTICE_S, self.fallback_after_s or NOTICE_S))
+            await shared.deserted(NOTICE_S if self.fallback_after_s is None else min(NOTICE_S, self.fallback_after_s))
             self.log.warning(
                 "No worker of the fleet is alive, so AWS Batch job %s is not looked at: start some, `fleetpoll worker`. %s",
                 self.job_id,
@@ -151,12 +173,11 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
 
     async def _ask(self, until: float) -> Event:
         """Ask AWS until the job is over, with pauses that grow."""
-        hook = self.hook()
-        with closing(hook):
+        way = (self.fleetpoll_conn_id, self.aws_conn_id, self.region_name, self.verify, repr(self.botocore_config))
+        async with asking(way, self.hook) as asker:
             for tries in count(1):
                 try:
-                    await sync_to_async(lambda: hook.client)()  # made where Airflow's connections can be had
-                    job = described(await asyncio.to_thread(hook.get_job_description, str(self.job_id)))
+                    job = described(await asker.describe(str(self.job_id)))
                 except Exception as error:  # noqa: BLE001 - whatever the hook raises, the job may still run
                     self.log.warning("AWS Batch job %s could not be asked for: %s", self.job_id, error)
                 else:
@@ -164,7 +185,7 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
                         return ended(str(self.job_id), job)
                 if system_mono() >= until:
                     break
-                await asyncio.sleep(min(hook.exponential_delay(tries), max(0.0, until - system_mono())))
+                await asyncio.sleep(min(asker.hook.exponential_delay(tries), max(0.0, until - system_mono())))
         return self._too_late()
 
     def _too_late(self) -> Event:

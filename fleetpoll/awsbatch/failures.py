@@ -148,6 +148,12 @@ def throttle_of(error: BaseException) -> Throttled | None:
     return found if isinstance(found, Throttled) else None
 
 
+def denies(error: BaseException) -> bool:
+    """Whether an SDK's error says that the caller may not make this call."""
+    response = getattr(error, "response", None)
+    return isinstance(response, Mapping) and isinstance(of_response(response), AccessDenied)
+
+
 def passes(error: BaseException) -> bool:
     """Whether the next call may well succeed after this error of an SDK's: a throttle, a 5xx, or no answer at all.
 

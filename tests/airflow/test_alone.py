@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from benchmarks.rig import Rig
-from fleetpoll.airflow import sharing, triggers
-from fleetpoll.airflow.reattach import TAG
+from benchmarks.rig import Rig, wait_until
+from fleetpoll.airflow import asking, sharing, triggers
+from fleetpoll.airflow.hooks import BatchClientHook
 from fleetpoll.airflow.sensors import BatchSensor
 from fleetpoll.airflow.sharing import SharedFleet, shared_fleet
+from fleetpoll.airflow.triggers import BatchJobTrigger
 from fleetpoll.settings import Settings
+from fleetpoll.state.rooms import DESCRIBE
 from tests.airflow.conftest import Log
-from tests.airflow.helpers import NOBODY, Store, calls, context_of, deferred, fired, operator, submitted, trigger, until
+from tests.airflow.helpers import NOBODY, calls, fired, trigger, until
 
 
-def test_without_workers_it_asks_aws_if_that_is_wanted(quiet: Rig, conn_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the fleet's own bucket, until the job is over."""
+@pytest.mark.parametrize("after_s", [0.0, 0.3])
+def test_without_workers_it_asks_aws_if_that_is_wanted(
+    quiet: Rig, conn_id: str, monkeypatch: pytest.MonkeyPatch, after_s: float
+) -> None:
+    """On the fleet's own bucket, until the job is over; so soon that nobody needs to be told before."""
     monkeypatch.setattr(sharing, "WATCH_S", 0.1)
+    monkeypatch.setattr(triggers, "NOTICE_S", 1000.0)
     (job_id,) = quiet.simulator.populate(1, fail_share=1.0)
     before = calls(quiet)
-    event = asyncio.run(fired(trigger(job_id, conn_id, fallback_after_s=0.3)))
+    event = asyncio.run(fired(trigger(job_id, conn_id, fallback_after_s=after_s)))
     assert event["job"]["status"] == "FAILED"
     assert "failed: " in event["message"]
     assert calls(quiet) > before
@@ -67,52 +74,6 @@ def test_a_redis_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp
     assert log().count("Redis does not answer") == 1
 
 
-def test_it_terminates_the_job_when_the_task_is_killed(quiet: Rig, conn_id: str) -> None:
-    """If it is the task's own job: a sensor's job goes on."""
-    mine, other = quiet.simulator.populate(2, life_min_s=60, life_max_s=60)
-
-    asyncio.run(trigger(mine, conn_id, terminate_on_kill=True).on_kill())
-    asyncio.run(trigger(other, conn_id).on_kill())
-    truth = quiet.simulator.truth([mine, other])
-    assert truth[mine][0] == "FAILED"
-    assert truth[other][0] != "FAILED"
-
-
-@pytest.mark.parametrize("keeps_state", [True, False], ids=["state store", "none, as before Airflow 3.3"])
-def test_a_job_that_nobody_noted_is_found_by_its_tag(quiet: Rig, conn_id: str, *, keeps_state: bool) -> None:
-    """The worker died after SubmitJob and before it could note the id; jobs of the same name are told apart."""
-    store = Store() if keeps_state else None
-    deferred(operator(conn_id), context_of(Store(), map_index=7))
-    if store is not None:
-        store.deadly = True
-        with pytest.raises(KeyboardInterrupt):
-            operator(conn_id).execute(context_of(store, run_id=str(keeps_state)))
-        store.deadly = False
-    else:
-        deferred(operator(conn_id), context_of(run_id=str(keeps_state)))
-    before = submitted(quiet)
-
-    again = deferred(operator(conn_id), context_of(store, try_number=2, run_id=str(keeps_state)))
-
-    assert submitted(quiet) == before
-    described = again.trigger.hook().get_job_description(again.trigger.job_id)
-    assert set(described["tags"]) == {TAG}
-    assert described["jobName"] == "mine"
-
-
-def test_whoever_wants_no_memory_has_none(quiet: Rig, conn_id: str) -> None:
-    """With durable=False nothing is noted and no tag is put on the job."""
-    store = Store()
-    how = deferred(operator(conn_id, durable=False, tags={"team": "a"}), context_of(store))
-    assert not store
-    assert how.trigger.hook().get_job_description(how.trigger.job_id)["tags"] == {"team": "a"}
-
-
-def test_a_kill_before_there_is_a_job_is_harmless(conn_id: str) -> None:
-    """There is nothing to terminate."""
-    operator(conn_id).on_kill()
-
-
 def test_a_sensor_without_workers_asks_aws(quiet: Rig, conn_id: str) -> None:
     """Where nobody polls for it, a poke is what it was."""
     (job_id,) = quiet.simulator.populate(1)
@@ -138,3 +99,39 @@ def test_without_workers_it_says_so_and_waits_on(
 
     assert asyncio.run(scene())["status"] == "success"
     assert log().count("No worker of the fleet is alive") == 1
+
+
+class Counted(BatchJobTrigger):
+    """A trigger that counts the hooks that are made."""
+
+    made: ClassVar[list[BatchClientHook]] = []
+
+    def hook(self) -> BatchClientHook:
+        """One more."""
+        self.made.append(super().hook())
+        return self.made[-1]
+
+
+def test_triggers_that_ask_aws_share_one_client_and_one_thread(
+    quiet: Rig, conn_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They wait for tokens as long as it takes, and meanwhile the loop's own threads are there for everybody else."""
+    monkeypatch.setattr(sharing, "WATCH_S", 0.1)
+    bucket = quiet.rooms.buckets[DESCRIBE]
+
+    async def scene() -> list[dict[str, Any]]:
+        given: dict[str, Any] = {"aws_conn_id": None, "fleetpoll_conn_id": conn_id, "fallback_after_s": 0.0}
+        ids = quiet.simulator.populate(30)
+        tasks = [asyncio.create_task(fired(Counted(job_id=job_id, **given))) for job_id in ids]
+        await until(lambda: sum(asker.users for asker in askers().values()) == 30)
+        assert len(Counted.made) == len(askers()) == 1
+        await asyncio.wait_for(asyncio.to_thread(int), 5)
+        bucket.pause(False)
+        return await asyncio.gather(*tasks)
+
+    def askers() -> dict[Any, asking.Asker]:
+        return asking._of_loop.get(asyncio.get_running_loop(), {})
+
+    bucket.pause(True)
+    assert {event["status"] for event in asyncio.run(scene())} == {"success"}
+    wait_until(lambda: not [one for one in threading.enumerate() if "fleetpoll-asker" in one.name], 20, "no thread left")

@@ -32,6 +32,19 @@ def test_host_and_the_rest_are_where_redis_is() -> None:
     }
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_a_host_may_be_an_address_of_ipv6(host: str) -> None:
+    """With the brackets that a URL wants, or without."""
+    assert flags_of(made(host=host))["redis_url"] == "redis://[::1]:6379/0"
+
+
+def test_a_connection_without_a_redis_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of the task's own would run whatever binary the connection names, and no worker would ever poll for it."""
+    monkeypatch.setenv("AIRFLOW_CONN_C", '{"conn_type": "fleetpoll", "extra": {"redis_server": "/bin/false"}}')
+    with pytest.raises(SettingsError, match="'c' names no Redis: give it a host"):
+        FleetpollHook("c").get_conn()
+
+
 def test_a_connection_may_be_a_uri(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Airflow reads it from the environment."""
     monkeypatch.setenv("AIRFLOW_CONN_URI", "fleetpoll://:secret@cache:7000/prod?tls=false&rate=3")
@@ -63,9 +76,9 @@ def test_what_cannot_be_meant_is_refused(connection: Connection, words: str) -> 
 
 
 def test_a_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rather than passed over in silence."""
+    """Rather than passed over in silence, and so is the connection."""
     monkeypatch.setenv("AIRFLOW_CONN_C", '{"conn_type": "fleetpoll", "extra": {"frehsness": 3}}')
-    with pytest.raises(SettingsError, match="did you mean freshness"):
+    with pytest.raises(SettingsError, match=r"The connection 'c': there is no setting 'frehsness'; did you mean freshness"):
         FleetpollHook("c").get_conn()
 
 

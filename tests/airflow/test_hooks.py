@@ -58,6 +58,7 @@ def test_errors_are_of_both_families(kind: type[errors.BatchError]) -> None:
     error = as_airflow_error(kind, "words")
     assert isinstance(error, AirflowException)
     assert isinstance(error, kind)
+    assert type(error).__name__ == kind.__name__
     assert str(error) == "words"
 
 

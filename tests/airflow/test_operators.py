@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.exceptions import AirflowException
+from airflow.exceptions import AirflowException, AirflowSkipException
 from airflow.providers.amazon.aws.operators.batch import BatchOperator as AirflowBatchOperator
 from airflow.providers.amazon.aws.sensors.batch import BatchSensor as AirflowBatchSensor
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -128,6 +128,17 @@ def test_a_task_that_does_not_wait_has_done_its_work(quiet: Rig, conn_id: str) -
         assert submitted(quiet) == before + number
 
 
+def test_a_sensor_that_looks_often_waits_as_long_as_it_says(quiet: Rig, conn_id: str) -> None:
+    """The trigger gives up after all looks, however short the pauses between them."""
+    (job_id,) = quiet.simulator.populate(1)
+    sensor = BatchSensor(
+        task_id="s", aws_conn_id=None, fleetpoll_conn_id=conn_id, job_id=job_id, deferrable=True, poke_interval=0.5
+    )
+    with pytest.raises(TaskDeferred) as raised:
+        sensor.execute({})
+    assert raised.value.trigger.waiter_delay * raised.value.trigger.attempts == 0.5 * 4200
+
+
 def test_a_job_goes_without_its_tag_where_that_is_not_allowed(quiet: Rig, conn_id: str) -> None:
     """Tags take a right of their own, batch:TagResource; a task must not fail for ours."""
     store, task = Store(), operator(conn_id, tags={"team": "a"})
@@ -176,4 +187,6 @@ def test_a_sensor_sees_with_the_fleets_eyes(busy: Rig, conn_id: str) -> None:
         BatchSensor(**sensor, job_id=bad, deferrable=False, poke_interval=0.1).execute({})
     with pytest.raises(AirflowException, match="failed: "):
         BatchSensor(**sensor, job_id=bad, deferrable=True).execute({})
+    with pytest.raises(AirflowSkipException):
+        BatchSensor(**sensor, job_id=bad, deferrable=True, soft_fail=True).execute({})
     assert calls(busy) - busy.rooms.ledger.totals().calls == others

@@ -158,3 +158,25 @@ def test_three_hundred_jobs_and_a_killed_triggerer(tmp_path: Path) -> None:
         assert running.states("submit") == {TASK_STATES[status]: count for status, count in ends(fleet).items()}
         assert submitted(fleet) == 300
         assert_nobody_else_polled(fleet)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_a_triggerer_that_was_frozen_ends_no_job(tmp_path: Path) -> None:
+    """Another one takes its triggers over; when it wakes up Airflow tells it of kills that nobody has ordered."""
+    with airflow(tmp_path, 1, life_min_s=60, life_max_s=60) as (running, fleet):
+        running.trigger("defer")
+        running.wait(lambda: running.triggered("defer"), 60, "a deferred task's trigger")
+        frozen, whose = running.processes.pop("triggerer"), running.rows("select triggerer_id from trigger")
+        os.killpg(frozen.pid, signal.SIGSTOP)
+        running.env["AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT"] = "0"
+        running.start("triggerer")
+        running.wait(lambda: running.rows("select triggerer_id from trigger") != whose, 60, "a triggerer that takes over")
+        os.killpg(frozen.pid, signal.SIGCONT)
+        running.processes["frozen"] = frozen
+        running.wait(lambda: over(running, "defer"), 120, "the end")
+
+        job_id = job_of(running, "defer")
+        assert running.states("defer") == {TASK_STATES[status_of(fleet, job_id)]: 1}
+        assert fleet.rooms.ledger.get([job_id])[job_id].status_reason != KILLED
+        assert submitted(fleet) == 1
