@@ -67,9 +67,20 @@ def demo(rest: list[str]) -> int:
 
 
 def test(rest: list[str]) -> int:
-    """Run the tests. A -m among the arguments wins over ours, because it comes later."""
+    """Run the tests. A -m among the arguments wins over ours, because it comes later.
+
+    All of them are run in two goes: side by side what can be, then whole fleets, which want the machine for themselves.
+    """
     ensure("dev")
-    return become(BIN / "python", *pytest_words(rest))
+    if "--soak" in rest or any(word.startswith("tests") for word in rest):
+        return become(BIN / "python", *pytest_words(rest))
+    beside = ["--numprocesses", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "tests/unit", "tests/integration"]
+    codes = []
+    for words in (beside, ["tests/acceptance"]):
+        command = [BIN / "python", *pytest_words(rest), *words]
+        say(shlex.join(["python", *map(str, command[1:])]))
+        codes.append(subprocess.run(command, check=False).returncode)
+    return next((max(code, 1) for code in codes if code != 0), 0)
 
 
 def test_airflow(rest: list[str]) -> int:

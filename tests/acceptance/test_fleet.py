@@ -151,7 +151,7 @@ def test_a_throttled_fleet_slows_down_once_and_loses_nothing() -> None:
     """When AWS allows a quarter of the configured rate, the fleet comes down to it and every end is still published."""
     with rig(quick(rate=40, rate_start=40), limited(10, 10, life_min_s=2.0, life_max_s=10.0)) as fleet, fleet.workers():
         fleet.await_pollers(4)
-        fleet.submit(3000)
+        fleet.submit(2000)
 
         assert_all_ended_once(fleet, 60)
 
