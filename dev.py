@@ -77,7 +77,7 @@ def test(rest: list[str]) -> int:
     beside = ["--numprocesses", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "tests/unit", "tests/integration"]
     codes = []
     for words in (beside, ["tests/acceptance"]):
-        command = [BIN / "python", *pytest_words(rest), *words]
+        command: list[str | Path] = [BIN / "python", *pytest_words(rest), *words]
         say(shlex.join(["python", *map(str, command[1:])]))
         codes.append(subprocess.run(command, check=False).returncode)
     return next((max(code, 1) for code in codes if code != 0), 0)

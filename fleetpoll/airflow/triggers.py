@@ -130,7 +130,8 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
             settings = await self._settings() if denied else settings
 
     async def _settings(self) -> Settings:
-        return await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()
+        settings: Settings = await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()
+        return settings
 
     async def _await_end(self, fleet: Fleet, shared: SharedFleet, until: float) -> Event:
         """The first of two: the fleet says that the job is over, or we have found out ourselves."""
