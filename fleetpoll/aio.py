@@ -7,7 +7,7 @@ async with aio.open_fleet(Settings(redis_url="redis://localhost")) as fleet:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from typing import Self
@@ -47,12 +47,12 @@ class Fleet:
         return await self._live.track(list(checked(ids)))
 
     async def untrack(self, ids: Iterable[str]) -> int:
-        """Forget jobs. Returns how many were known."""
-        return await self._live.untrack(ids)
+        """Forget jobs. Returns how many were known. Raises SettingsError, and forgets none, if one is no job id."""
+        return await self._live.untrack(list(checked(ids)))
 
-    async def get(self, ids: Sequence[str]) -> dict[str, Snapshot]:
-        """What is known of those `ids` that are tracked."""
-        return await self._live.get(ids)
+    async def get(self, ids: Iterable[str]) -> dict[str, Snapshot]:
+        """What is known of those `ids` that are tracked, by AWS's spelling. Raises SettingsError if one is no job id."""
+        return await self._live.get(list(checked(ids)))
 
     async def alive(self) -> list[Beat]:
         """The workers that beat lately."""

@@ -67,12 +67,12 @@ class Fleet:
         return self._rooms.schedule.track(list(checked(ids)))
 
     def untrack(self, ids: Iterable[str]) -> int:
-        """Forget jobs. Returns how many were known."""
-        return self._rooms.schedule.untrack(ids)
+        """Forget jobs. Returns how many were known. Raises SettingsError, and forgets none, if one is no job id."""
+        return self._rooms.schedule.untrack(list(checked(ids)))
 
-    def get(self, ids: Sequence[str]) -> dict[str, Snapshot]:
-        """What is known of those `ids` that are tracked."""
-        return self._rooms.ledger.get(ids)
+    def get(self, ids: Iterable[str]) -> dict[str, Snapshot]:
+        """What is known of those `ids` that are tracked, by AWS's spelling. Raises SettingsError if one is no job id."""
+        return self._rooms.ledger.get(list(checked(ids)))
 
     def jobs(self, statuses: Iterable[JobStatus] = (), limit: int | None = None) -> Iterator[tuple[str, Snapshot]]:
         """Tracked jobs in no order, up to `limit`; only those in `statuses`, if any are given."""

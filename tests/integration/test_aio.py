@@ -54,6 +54,9 @@ def test_what_is_known_can_be_read_and_changed(given: Settings, rooms: Rooms) ->
         assert {s.status for s in (await fleet.get([*make_ids(1_500), make_ids(1, 9_999)[0]])).values()} == {"UNSEEN"}
         assert await fleet.untrack([ONE, TWO]) == 2
         assert await fleet.get([ONE]) == {}
+        (letters,) = make_ids(1, 0x1AB)
+        assert list(await fleet.get([letters.upper()])) == [letters]
+        assert await fleet.untrack([letters.upper()]) == 1
         assert [beat.worker_id for beat in await fleet.alive()] == ["w"]
         with pytest.raises(SettingsError, match="is no job id"):
             await fleet.wait([ONE, "nonsense"])

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from fleetpoll.client.fleet import Fleet
-from fleetpoll.errors import EventsTrimmed, StateError
+from fleetpoll.errors import EventsTrimmed, SettingsError, StateError
 from fleetpoll.janitor import FORGOTTEN_BEATS, STEP, Janitor
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
@@ -107,6 +107,18 @@ def test_the_ledger_gives_what_is_tracked(rooms: Rooms) -> None:
 
     assert rooms.ledger.get(ids) == dict.fromkeys(ids[:-1], Snapshot(tracked_ms=NOW))
     assert rooms.ledger.get([]) == {}
+
+
+def test_a_job_is_the_same_in_capitals(rooms: Rooms, settings: Settings) -> None:
+    """Whoever tracked it by such an id finds it and forgets it by the same; what is no id is refused, not unknown."""
+    fleet, (job_id,) = Fleet(rooms, settings), make_ids(1, 0xABC)
+    fleet.track([job_id.upper()])
+
+    assert list(fleet.get([job_id.upper()])) == [job_id]
+    assert fleet.untrack([job_id.upper()]) == 1
+    for question in (fleet.get, fleet.untrack):
+        with pytest.raises(SettingsError, match="is no job id"):
+            question([job_id, "nonsense"])
 
 
 def test_a_scan_gives_every_job_once_and_can_choose_by_status(rooms: Rooms) -> None:
