@@ -29,7 +29,8 @@ class Asker:
 
     async def describe(self, job_id: str) -> dict[str, Any]:
         """What AWS says of a job. Raises what the hook raises."""
-        await sync_to_async(lambda: self.hook.client)()  # made where Airflow's connections can be had
+        # Made where Airflow's connections can be had; shielded as in BatchJobTrigger._settings.
+        await asyncio.shield(sync_to_async(lambda: self.hook.client)())
         loop, within = asyncio.get_running_loop(), copy_context()  # what is logged is of the trigger that asks
         return await loop.run_in_executor(self._thread, within.run, self.hook.get_job_description, job_id)
 

@@ -130,7 +130,11 @@ class BatchJobTrigger(AirflowBatchJobTrigger):
             settings = await self._settings() if denied else settings
 
     async def _settings(self) -> Settings:
-        settings: Settings = await sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)()
+        """The settings, looked up where Airflow's connections can be had.
+
+        Shielded: a cancellation carries Airflow's word whether it is a kill, and sync_to_async drops that on the way.
+        """
+        settings: Settings = await asyncio.shield(sync_to_async(FleetpollHook(self.fleetpoll_conn_id).get_conn)())
         return settings
 
     async def _await_end(self, fleet: Fleet, shared: SharedFleet, until: float) -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import uuid
 from typing import Any
 
@@ -17,6 +18,7 @@ from fleetpoll.airflow import sharing
 from fleetpoll.airflow.connection import FleetpollHook
 from fleetpoll.airflow.sharing import shared_fleet
 from fleetpoll.airflow.triggers import BatchJobTrigger
+from fleetpoll.settings import Settings
 from tests.airflow.helpers import NOBODY, calls, fired, trigger, until
 
 
@@ -43,6 +45,30 @@ def test_no_secret_is_serialised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_C", '{"conn_type": "fleetpoll", "host": "h", "password": "hunter22"}')
     for conn_id in (None, "c"):
         assert "hunter22" not in repr(trigger("j", conn_id).serialize())
+
+
+def test_a_kill_is_known_as_one_while_the_connection_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow says so in the cancellation, and would not call on_kill without its word."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_: FleetpollHook) -> Settings:
+        begun.set()
+        go_on.wait(10)
+        return Settings()
+
+    async def killed() -> object:
+        task = asyncio.create_task(fired(trigger("j", None)))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel("its word")
+        try:
+            return await task
+        except asyncio.CancelledError as cancelled:
+            return cancelled.args
+        finally:
+            go_on.set()
+
+    monkeypatch.setattr(FleetpollHook, "get_conn", slow)
+    assert asyncio.run(killed()) == ("its word",)
 
 
 def test_it_tells_how_the_job_ended(busy: Rig, conn_id: str) -> None:
