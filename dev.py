@@ -18,6 +18,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -75,12 +76,7 @@ def test(rest: list[str]) -> int:
     if "--soak" in rest or any(word.startswith("tests") for word in rest):
         return become(BIN / "python", *pytest_words(rest))
     beside = ["--numprocesses", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "tests/unit", "tests/integration"]
-    codes = []
-    for words in (beside, ["tests/acceptance"]):
-        command: list[str | Path] = [BIN / "python", *pytest_words(rest), *words]
-        say(shlex.join(["python", *map(str, command[1:])]))
-        codes.append(subprocess.run(command, check=False).returncode)
-    return next((max(code, 1) for code in codes if code != 0), 0)
+    return run_all([[BIN / "python", *pytest_words(rest), *words] for words in (beside, ["tests/acceptance"])])
 
 
 def test_airflow(rest: list[str]) -> int:
@@ -117,10 +113,15 @@ def lint(rest: list[str]) -> int:
         [BIN / "lint-imports"],
         [BIN / "python", "-m", "pytest", "-q", "tests/unit/test_house.py"],
     ]
+    return run_all(checks)
+
+
+def run_all(commands: Sequence[Sequence[str | Path]]) -> int:
+    """Run each, even after one has failed. The exit code of the first failure, 0 without one."""
     codes = []
-    for check in checks:
-        say(shlex.join([Path(check[0]).name, *map(str, check[1:])]))
-        codes.append(subprocess.run(check, check=False).returncode)
+    for command in commands:
+        say(shlex.join([Path(command[0]).name, *map(str, command[1:])]))
+        codes.append(subprocess.run(command, check=False).returncode)
     return next((max(code, 1) for code in codes if code != 0), 0)
 
 

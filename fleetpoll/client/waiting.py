@@ -43,20 +43,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def by_ledger(cls, job_id: str, known: Snapshot) -> Arrival:
-        """As the ledger tells it."""
-        return cls(
-            job_id=job_id,
-            status=known.status,
-            job_name=known.job_name,
-            attempt=known.attempt,
-            exit_code=known.exit_code,
-            reason=known.reason or known.status_reason,
-            log_stream=known.log_stream,
-            created_ms=known.created_ms,
-            started_ms=known.started_ms,
-            stopped_ms=known.stopped_ms,
-            seen_ms=known.changed_ms,
-        )
+        """As the ledger tells it: as a transition into what it knows would have."""
+        return cls.by_event(Transition.between(job_id, known, known))
 
     @classmethod
     def by_event(cls, event: Transition) -> Arrival:
