@@ -39,8 +39,24 @@ class Limit(msgspec.Struct, frozen=True):
             raise SettingsError(f"limit {self.rate:g}:{self.burst:g}: the rate must be 0 or more, the burst 1 or more")
 
 
+class Fault(StrEnum):
+    """What may become of an accepted call instead of a good answer."""
+
+    RESET = "reset"  # the connection is reset before anything is done
+    LOST = "lost"  # the call is carried out, then the connection is reset: the answer is lost
+    SERVER = "server"  # 500 ServerException
+    UNAVAILABLE = "unavailable"  # 503, with a body that is not JSON
+    HTML = "html"  # 200 with a web page, as proxies answer
+    CUT = "cut"  # 200 with a body that ends before its length
+    TRUNCATED = "truncated"  # 200 with a whole body that is half a JSON document
+    SLOW = "slow"  # a good answer that comes in drops, over `slow_s`
+    HANG = "hang"  # no answer at all for as long as the client waits
+    EXPIRED = "expired"  # 403 ExpiredTokenException
+    DENIED = "denied"  # 403 AccessDeniedException
+
+
 class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes it hard to find out an operation's limit."""
+    """What makes it hard to find out an operation's limit, or to get an answer at all."""
 
     reject_share: float = 0.0
     """The share of the calls that are throttled at random, whatever the bucket holds, 0 to 1; they take no token."""
@@ -48,9 +64,13 @@ class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
     """How many calls per second others make, out of the same bucket."""
     retry_after_ms: int = 0
     """The wait that a throttled call is told in `x-amz-retry-after`; 0 tells none."""
+    faults: dict[Fault, float] = {}
+    """The share of the calls that passed the bucket (they took their token) that meet each fault; at most 1 together."""
 
     def __post_init__(self) -> None:
         """Refuse a share that is none, and times and rates below nothing."""
+        if min(self.faults.values(), default=0.0) < 0 or sum(self.faults.values()) > 1:
+            raise SettingsError("the shares of faults must be 0 or more each, and not above 1 together")
         if not 0 <= self.reject_share <= 1:
             raise SettingsError(f"reject_share is {self.reject_share:g}: give a share from 0 to 1")
         if not 0 <= self.tenant_rate <= TENANT_RATE_MAX:

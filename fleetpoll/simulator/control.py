@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fleetpoll.errors import FleetpollError
+from fleetpoll.simulator.config import Fault
 from fleetpoll.simulator.orders import PREFIX
 
 TIMEOUT_S = 120.0
@@ -54,9 +56,15 @@ class ControlClient:
         reject_share: float | None = None,
         tenant_rate: float | None = None,
         retry_after_ms: int | None = None,
+        faults: Mapping[Fault, float] | None = None,
     ) -> None:
         """Change what disturbs an operation from now on; what is not given stays. See `config.Disturbance`."""
-        changes = {"reject_share": reject_share, "tenant_rate": tenant_rate, "retry_after_ms": retry_after_ms}
+        changes = {
+            "reject_share": reject_share,
+            "tenant_rate": tenant_rate,
+            "retry_after_ms": retry_after_ms,
+            "faults": faults,
+        }
         self._order("POST", "disturb", {"operation": operation, **changes})
 
     def _order(self, method: str, order: str, body: Any = None) -> Any:

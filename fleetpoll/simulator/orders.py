@@ -14,7 +14,7 @@ import msgspec
 
 from fleetpoll.errors import SettingsError
 from fleetpoll.lifetimes.kinds import Kind
-from fleetpoll.simulator.config import Limit, Operation
+from fleetpoll.simulator.config import Fault, Limit, Operation
 from fleetpoll.simulator.descriptions import revised
 from fleetpoll.simulator.mix import Mix, Sort
 from fleetpoll.simulator.wire import Response
@@ -80,6 +80,7 @@ class Disturb(msgspec.Struct, forbid_unknown_fields=True):
     reject_share: float | None = None
     tenant_rate: float | None = None
     retry_after_ms: int | None = None
+    faults: dict[Fault, float] | None = None
 
 
 async def populate(account: Account, request: Request) -> Any:
