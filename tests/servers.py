@@ -1,4 +1,4 @@
-"""Redis servers that a test may break: real processes on loopback, each to be killed, frozen and started again in its folder."""
+"""Redis servers that a test may break: real processes on loopback, to be killed, frozen and started again in their folder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,16 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        words = [self.binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder, *self.arguments]
+        words: list[str | Path] = [
+            self.binary,
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            self.folder,
+            *self.arguments,
+        ]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         wait_until(self.answers, START_S, f"an answer from the server in {self.folder}")
