@@ -1,4 +1,4 @@
-"""Redis servers that a test may break: real processes on loopback, to be killed, frozen and started again in their folder."""
+"""Redis servers that a test may break: real processes on loopback, killed, frozen and started again in their folders."""
 
 from __future__ import annotations
 
