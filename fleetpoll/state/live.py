@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import MovedError, NoScriptError
 
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
 from fleetpoll.state.connection import options, refused_urls, time_ms, translated
@@ -24,6 +25,7 @@ from fleetpoll.state.roster import parse_roster
 from fleetpoll.state.schedule import track_head
 from fleetpoll.state.scripts import ATTEMPTS, PAUSE_S, chunks, source
 from fleetpoll.state.steps import Result, Steps, perform_live
+from fleetpoll.state.topology import LiveSeeker, Whereabouts, servers_of
 
 if TYPE_CHECKING:
     from fleetpoll.jobs import Snapshot, Transition
@@ -44,12 +46,19 @@ class LiveConnection(Redis):
     closed = False
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """One command, one attempt."""
+        """One command, one attempt; one that a node of a Cluster has sent elsewhere was none."""
         async with self.gate:
             if self.closed:  # redis-py would connect again
                 raise FleetClosed("The fleet is closed: use it within its `async with` block.")
             with translated():
-                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+                try:
+                    return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+                except MovedError as error:
+                    if not isinstance(self.connection_pool, SentinelConnectionPool):
+                        raise
+                    self.connection_pool.sentinel_manager.whereabouts.moved(error)
+                    await self.connection_pool.disconnect(inuse_connections=False)
+                    return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # the same
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         """Close the connections for good."""
@@ -57,13 +66,17 @@ class LiveConnection(Redis):
         await super().aclose(close_connection_pool)
 
 
-def connect_live(url: str, connections: int) -> LiveConnection:
+def connect_live(url: str, connections: int, home: str = "") -> LiveConnection:
     """A client for asyncio with at most so many connections. Nothing is sent until the first command.
 
-    Raises SettingsError for a URL that will not do.
+    In a Cluster it speaks with the primary of the slot of the key `home`. Raises SettingsError for a URL that will not do.
     """
     with refused_urls(url):
-        pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **options(url))
+        servers, given = servers_of(url), {"retry": Retry(NoBackoff(), 0), **options(url)}
+        if servers is None:
+            pool = ConnectionPool.from_url(url, **given)
+        else:
+            pool = servers.pool(SentinelConnectionPool, LiveSeeker(Whereabouts(servers, home)), given)
         pool.max_connections = connections  # whatever the URL says: that is for threads
         pool.make_connection()  # type: ignore[no-untyped-call] # connects nothing; a wrong option of the URL shows here
     client = LiveConnection.from_pool(pool)
@@ -77,13 +90,13 @@ class Live:
 
     def __init__(self, url: str, fleet: str) -> None:
         self._url, self.keys = url, Keys(fleet)
-        self._client = connect_live(url, CONNECTIONS)
+        self._client = connect_live(url, CONNECTIONS, self.keys.schedule)
         self._readers: set[Reader] = set()
         self._track, self._untrack = (self._client.register_script(source(verb)) for verb in ("track", "untrack"))
 
     def reader(self) -> Reader:
         """A reader of the stream on a connection of its own, which is closed with the others if not before."""
-        return Reader(connect_live(self._url, 1), self.keys, self._readers)
+        return Reader(connect_live(self._url, 1, self.keys.schedule), self.keys, self._readers)
 
     async def perform(self, steps: Steps[Result]) -> Result:
         """Hold a conversation."""
