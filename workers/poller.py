@@ -138,6 +138,8 @@ class Poller:
         """Log changes, not ticks: a run of equal failures is one line at its start and one at its end."""
         if done.lost:
             log.warning("jobs of a lease were not ours any more when they were settled", jobs=done.lost)
+        if done.unheard:
+            log.info("a settle was repeated, its first answer was lost", jobs=done.unheard)
         if isinstance(done.failure, Throttled):
             words = "throttled by AWS, the fleet slows down" if done.slowed else "throttled by AWS, once is no limit"
             log.log(logging.INFO if done.slowed else logging.DEBUG, words, answer=str(done.failure))

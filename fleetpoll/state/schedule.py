@@ -85,11 +85,16 @@ class Look:
 
 
 class Settled(NamedTuple):
-    """How many jobs were still held when a lease was settled, how many were not; and pages that went with it."""
+    """How many jobs were still held when a lease was settled, how many were not; and pages that went with it.
+
+    `unheard` counts those that were not held when a settle was repeated: its first answer was lost, and most likely said that
+    they are settled. If they were lost, they are somebody else's or due again, as ever.
+    """
 
     kept: int
     lost: int
     pages: dict[Group, Dwell]
+    unheard: int = 0
 
 
 class Schedule:
@@ -186,8 +191,9 @@ class Schedule:
             args += _settled(look)
         k = self._keys
         keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, k.price, k.dwell, k.dwelt)
-        kept, lost, *learnt = self._scripts.run("settle", keys, args)
-        return Settled(int(kept), int(lost), lesson.answered(learnt[1:]) if lesson else {})
+        (kept, lost, *learnt), repeated = self._scripts.tell("settle", keys, args)
+        pages = lesson.answered(learnt[1:]) if lesson else {}
+        return Settled(int(kept), 0, pages, int(lost)) if repeated else Settled(int(kept), int(lost), pages)
 
 
 def track_head(now_ms: int | None = None) -> tuple[Argument, ...]:

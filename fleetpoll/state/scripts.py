@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
@@ -72,6 +72,13 @@ def chunks(ids: Iterable[str], size: int = IDS_PER_SCRIPT) -> Iterator[list[str]
         yield chunk
 
 
+class Told(NamedTuple):
+    """What a verb answered, and whether it had been run before by a call whose answer was lost."""
+
+    answer: Any
+    repeated: bool
+
+
 class Scripts:
     """The verbs, bound to one connection."""
 
@@ -83,10 +90,14 @@ class Scripts:
 
         Raises RedisUnavailable or StateError.
         """
+        return self.tell(verb, keys, args).answer
+
+    def tell(self, verb: str, keys: Sequence[str], args: Sequence[Argument]) -> Told:
+        """Run a verb as `run` does, and tell whether this may not have been the first time."""
         attempts = ATTEMPTS if verb in REPEATABLE else 1
         for attempt in range(1, attempts + 1):
             try:
-                return self._scripts[verb](keys=keys, args=args)
+                return Told(self._scripts[verb](keys=keys, args=args), attempt > 1)
             except NoScriptError as error:  # redis-py has just loaded it: somebody flushes scripts all the time
                 raise StateError(f"Redis does not keep the script of {verb}: {error}") from error
             except RedisUnavailable:
