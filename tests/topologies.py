@@ -1,4 +1,4 @@
-"""Several Redis servers that stand in for each other: a primary with replicas under Sentinels, and a Cluster. Real processes."""
+"""Several Redis servers that stand in for each other: a primary with replicas under Sentinels, and a Cluster."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Watched:
         """How fleetpoll is told of them."""
         return f"redis+sentinel://{','.join(f'127.0.0.1:{one.port}' for one in self.sentinels)}/{SERVICE}"
 
-    def primary(self, fleet: str) -> Server:
+    def primary(self, fleet: str) -> Server:  # noqa: ARG002 - all fleets have one here; in a Cluster it is another's
         """The one that calls itself primary and answers."""
         return the_primary(self.servers)
 
@@ -118,7 +118,7 @@ def linked(server: Server) -> bool:
     """Whether a replica has all that its primary has, and hears from it."""
     with server.client() as client:
         info: Any = client.info("replication")
-    return info.get("master_link_status") == "up"
+    return bool(info.get("master_link_status") == "up")
 
 
 @contextmanager
@@ -183,7 +183,7 @@ def agrees(server: Server, nodes: int) -> bool:
     """Whether a node knows so many and finds the Cluster whole."""
     with server.client() as client:
         info: Any = client.execute_command("CLUSTER INFO")
-    return info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) == nodes
+    return bool(info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) == nodes)
 
 
 @contextmanager

@@ -87,8 +87,8 @@ class Look:
 class Settled(NamedTuple):
     """How many jobs were still held when a lease was settled, how many were not; and pages that went with it.
 
-    `unheard` counts those that were not held when a settle was repeated: its first answer was lost, and most likely said that
-    they are settled. If they were lost, they are somebody else's or due again, as ever.
+    `unheard` counts those that were not held when a settle was repeated: its first answer was lost, and most likely said
+    that they are settled. If they were lost, they are somebody else's or due again, as ever.
     """
 
     kept: int

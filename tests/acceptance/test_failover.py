@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.acceptance.failovers import calls, kill_primary, witnesses
 from tests.acceptance.test_fleet import assert_all_ended_once, quick
 from tests.topologies import Topology, cluster, watched
 
-TOPOLOGIES = {"sentinel": watched, "cluster": cluster}
+TOPOLOGIES: dict[str, Callable[[Path], AbstractContextManager[Topology]]] = {"sentinel": watched, "cluster": cluster}
 RATE = 20
 
 log = logging.getLogger(__name__)
