@@ -22,7 +22,7 @@ from fleetpoll.clock import system_mono
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
-from fleetpoll.state.events import BLOCK_S
+from fleetpoll.state.events import BLOCK_S, placed
 from fleetpoll.state.groups import GroupFacts, Member, drop_group, groups
 from fleetpoll.state.live import Live, Reader
 from fleetpoll.state.roster import Beat
@@ -109,14 +109,17 @@ class Fleet:
         """
         async with aclosing(self._live.reader()) as reader:
             cursor = await self._live.end() if after is None else after
+            ours = away = False  # see fleetpoll.client.following
             while True:
                 try:
-                    page = await reader.read_on(cursor, BLOCK_S)
+                    if away and ours:
+                        cursor = await reader.perform(placed(self._live.keys, cursor))
+                    away, page = False, await reader.read_on(cursor, BLOCK_S)
                 except RedisUnavailable:
                     await asyncio.sleep(pause_s())
-                    page = []
+                    away, page = True, []
                 for transition in page:
-                    cursor = transition.cursor
+                    cursor, ours = transition.cursor, True
                     yield transition
                 if not page:
                     yield None

@@ -18,24 +18,19 @@ def pause_s() -> float:
     return REDIS_RETRY_S * random.uniform(0.5, 1.5)
 
 
-def read_on(events: Events, after: str, block_s: float) -> list[Transition]:
-    """What comes after the cursor within `block_s` (≤ 2 s), oldest first; nothing, after a pause, while Redis is away.
-
-    Raises EventsTrimmed when the follower was overtaken.
-    """
-    try:
-        return events.read_on(after, block_s)
-    except RedisUnavailable:
-        time.sleep(pause_s())
-        return []
-
-
 def follow(events: Events, after: str) -> Iterator[Transition | None]:
     """Every transition after the cursor; None whenever a moment passed without one, be it that Redis is away."""
+    ours = away = False  # the cursor is that of an entry that we have read; Redis was away since
     while True:
-        page = read_on(events, after, BLOCK_S)
+        try:
+            if away and ours:
+                after = events.placed(after)
+            away, page = False, events.read_on(after, BLOCK_S)
+        except RedisUnavailable:
+            time.sleep(pause_s())
+            away, page = True, []
         for transition in page:
-            after = transition.cursor
+            after, ours = transition.cursor, True
             yield transition
         if not page:
             yield None

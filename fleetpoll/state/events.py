@@ -46,6 +46,10 @@ class Events:
             perform(self._client, no_gap(self._keys, after))
         return page
 
+    def placed(self, after: str) -> str:
+        """The cursor to go on from after Redis was away (see the function)."""
+        return perform(self._client, placed(self._keys, after))
+
     def recent(self, count: int) -> list[Transition]:
         """The last `count` transitions, newest first."""
         entries: Any = self._client.xrevrange(self._keys.events, count=count)
@@ -67,6 +71,16 @@ def no_gap(keys: Keys, after: str) -> Steps[None]:
     facts = yield "XINFO STREAM", keys.events
     if facts.get("entries-added") != facts["length"]:
         raise EventsTrimmed(after, str(oldest[0][0]))
+
+
+def placed(keys: Keys, after: str) -> Steps[str]:
+    """The cursor to go on from after Redis was away; before the one that was read last only if the stream has lost that.
+
+    A replica that was promoted may not have heard of it, and it writes on by its own clock.
+    """
+    newest = yield "XREVRANGE", keys.events, "+", "-", "COUNT", 1
+    end = end_of(newest)
+    return end if place(end) < place(after) else after
 
 
 def block_ms(block_s: float) -> int | None:
