@@ -22,10 +22,10 @@ def name_of_script(verb: str) -> bytes:
 
 
 class Lossy:
-    """Forwards connections to the server at `port` of loopback."""
+    """Forwards connections to the server at `port` of loopback, which may become another one."""
 
     def __init__(self, port: int) -> None:
-        self._server, self._listener = port, socket.create_server(("127.0.0.1", 0))
+        self.port, self._listener = port, socket.create_server(("127.0.0.1", 0))
         self._victim = b""
         self._open: set[socket.socket] = set()
         self.away = False
@@ -70,7 +70,7 @@ class Lossy:
 
     def _serve(self, client: socket.socket) -> None:
         """One connection: a command goes out, its answer comes back, until either side is done."""
-        with client, socket.create_connection(("127.0.0.1", self._server)) as server:
+        with client, socket.create_connection(("127.0.0.1", self.port)) as server:
             self._open |= {client, server}
             mute = threading.Event()
             back = threading.Thread(target=copy, args=(server, client, mute), daemon=True)

@@ -49,7 +49,11 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(self.words(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        wait_until(self.answers, START_S, f"an answer from the server in {self.folder}")
+        try:
+            wait_until(self.answers, START_S, f"an answer from the server in {self.folder}")
+        except TimeoutError:
+            self.kill()
+            raise
 
     def words(self) -> list[str | Path]:
         """The command that starts it."""

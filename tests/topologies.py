@@ -41,7 +41,7 @@ class Topology(Protocol):
 class Sentinel(Server):
     """One Sentinel that watches one primary; it keeps what it knows in its configuration file."""
 
-    def __init__(self, folder: Path, watched: int, quorum: int) -> None:
+    def __init__(self, folder: Path, watched: int, quorum: int, *more: str) -> None:
         folder.mkdir(parents=True)
         self.conf = folder / "sentinel.conf"
         lines = (
@@ -50,6 +50,7 @@ class Sentinel(Server):
             f"sentinel monitor {SERVICE} 127.0.0.1 {watched} {quorum}",
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}",
             f"sentinel failover-timeout {SERVICE} 3000",
+            *more,
         )
         self.conf.write_text("\n".join(lines) + "\n", encoding="utf-8")
         super().__init__(folder)
@@ -144,7 +145,7 @@ def watched(folder: Path, replicas: int = 2) -> Iterator[Watched]:
 
 @dataclass
 class Cluster:
-    """Three primaries, each with a replica."""
+    """Three primaries, each with its replicas, the first of a shard being the primary at first."""
 
     shards: list[list[Server]] = field(default_factory=list)
 
@@ -173,6 +174,12 @@ class Cluster:
         return [one for one in self.shard(fleet) if one is not primary]
 
 
+def node_id(server: Server) -> str:
+    """How the other nodes of a Cluster call this one."""
+    with server.client() as client:
+        return str(client.execute_command("CLUSTER MYID"))
+
+
 def ranges() -> list[tuple[int, int]]:
     """The slots of each shard."""
     edges = [SLOTS * n // SHARDS for n in range(SHARDS + 1)]
@@ -187,13 +194,13 @@ def agrees(server: Server, nodes: int) -> bool:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """A Cluster, made as an operator makes one."""
+def cluster(folder: Path, roles: str = "pr") -> Iterator[Cluster]:
+    """A Cluster, made as an operator makes one; "p" for one without replicas."""
     with ExitStack() as stack:
         group, buses = Cluster(), list[int]()
         for n in range(SHARDS):
             group.shards.append([])
-            for name in "pr":
+            for name in roles:
                 buses.append(free_port())  # usually 10,000 above the port, where there may be none
                 group.shards[-1].append(Server(folder / f"{name}{n}", *IN_CLUSTER, "--cluster-port", str(buses[-1])))
                 stack.callback(group.shards[-1][-1].kill)
@@ -207,8 +214,10 @@ def cluster(folder: Path) -> Iterator[Cluster]:
                 client.execute_command("CLUSTER ADDSLOTSRANGE", low, high)
         size = len(group.servers)
         wait_until(lambda: all(agrees(one, size) for one in group.servers), START_S, "a whole Cluster")
-        for primary, replica in group.shards:
-            with primary.client() as client, replica.client() as other:
-                other.execute_command("CLUSTER REPLICATE", client.execute_command("CLUSTER MYID"))
-        wait_until(lambda: all(linked(replica) for _, replica in group.shards), START_S, "the replicas")
+        for primary, *replicas in group.shards:
+            for replica in replicas:
+                with replica.client() as client:
+                    client.execute_command("CLUSTER REPLICATE", node_id(primary))
+        replicas = [one for shard in group.shards for one in shard[1:]]
+        wait_until(lambda: all(map(linked, replicas)), START_S, "the replicas")
         yield group

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Iterator
 
 from fleetpoll.errors import RedisUnavailable
 from fleetpoll.jobs import Transition
-from fleetpoll.state.events import BLOCK_S, Events
+from fleetpoll.state.events import BLOCK_S, RECENT, Events
 
 REDIS_RETRY_S = 0.5
 
@@ -20,17 +21,14 @@ def pause_s() -> float:
 
 def follow(events: Events, after: str) -> Iterator[Transition | None]:
     """Every transition after the cursor; None whenever a moment passed without one, be it that Redis is away."""
-    ours = away = False  # the cursor is that of an entry that we have read; Redis was away since
+    recent = deque[str](maxlen=RECENT)
     while True:
         try:
-            if away and ours:
-                after = events.placed(after)
-            away, page = False, events.read_on(after, BLOCK_S)
+            after, page = events.read_on(after, BLOCK_S, recent)
         except RedisUnavailable:
             time.sleep(pause_s())
-            away, page = True, []
-        for transition in page:
-            after, ours = transition.cursor, True
-            yield transition
+            page = []
+        recent.extend(transition.cursor for transition in page)
+        yield from page
         if not page:
             yield None

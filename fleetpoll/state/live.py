@@ -18,7 +18,7 @@ from redis.exceptions import MovedError, NoScriptError
 
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
 from fleetpoll.state.connection import options, refused_urls, time_ms, translated
-from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, no_gap, parse
+from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, parse, stand
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
 from fleetpoll.state.roster import parse_roster
@@ -155,12 +155,14 @@ class Reader:
         answer: Any = await self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
         return entries_of(answer)
 
-    async def read_on(self, after: str, block_s: float) -> list[Transition]:
-        """Read as `read` does, but never over a gap: raises EventsTrimmed when what came next is not kept any more."""
-        page = await self.read(after, block_s=block_s)
-        if page:
-            await self.perform(no_gap(self._keys, after))
-        return [parse(cursor, fields) for cursor, fields in page]
+    async def read_on(self, after: str, block_s: float, recent: Sequence[str]) -> tuple[str, list[Transition]]:
+        """Read as `Events.read_on` does."""
+        page = [parse(cursor, fields) for cursor, fields in await self.read(after, block_s=block_s)]
+        if page or recent:
+            stands = await self.perform(stand(self._keys, after, recent))
+            if stands != after:
+                return stands, []
+        return page[-1].cursor if page else after, page
 
     async def perform(self, steps: Steps[Result]) -> Result:
         """Hold a conversation."""
