@@ -195,7 +195,7 @@ async def open_fleet(settings: Settings) -> AsyncIterator[Fleet]:
     thread = ThreadPoolExecutor(1)  # one: the door is closed after it was opened, even if we are cancelled meanwhile
     try:
         url = await loop.run_in_executor(thread, door.enter_context, redis_url(settings))
-        fleet = Fleet(Live(url, settings.fleet), settings)
+        fleet = Fleet(Live(url, settings.fleet, settings.replicas_acked), settings)
         try:
             yield fleet
         finally:

@@ -6,8 +6,9 @@ Replies are text (`decode_responses`), settled here once. RESP2, because Redis 6
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +22,8 @@ from fleetpoll.state.topology import Seeker, Whereabouts, denial_in, is_several,
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
+STORED_MS = 1000
+"""How long replicas may take to store what they are waited for."""
 
 OURS = frozenset({"decode_responses", "protocol", "retry_on_timeout", "socket_timeout", "socket_connect_timeout"})
 """Options that everything here relies on."""
@@ -49,15 +52,39 @@ class Connection(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """One command, one attempt; one that a node of a Cluster has sent elsewhere was none."""
+        return self._sent(partial(super().execute_command, *args, **options))
+
+    def execute_stored(self, replicas: int, *command: Any) -> Any:
+        """One command: its answer, and how many replicas had what it wrote when there were so many or the time was up."""
+
+        def send() -> Any:
+            pipeline: Any = self.pipeline(transaction=False)  # one connection: WAIT is for what was written on its own
+            pipeline.execute_command(*command)
+            pipeline.execute_command("WAIT", replicas, STORED_MS)
+            return pipeline.execute()
+
+        return self._sent(send)
+
+    def _sent(self, send: Callable[[], Any]) -> Any:
         with translated():
             try:
-                return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+                return send()
             except redis.exceptions.MovedError as error:
                 if not isinstance(self.connection_pool, SentinelConnectionPool):
                     raise
                 self.connection_pool.sentinel_manager.whereabouts.moved(error)
                 self.connection_pool.disconnect(inuse_connections=False)
-                return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # the same
+                return send()
+
+
+def stored(replicas: int, answer: Any, count: int) -> Any:
+    """The answer to a command, if enough replicas have what it wrote."""
+    if count < replicas:
+        raise RedisUnavailable(
+            f"Redis has stored it on {count} of {replicas} replicas within {STORED_MS / 1000:g} s: a failover may lose it."
+            f" Do it again, that is safe. Are the replicas up, and is replicas_acked right?"
+        )
+    return answer
 
 
 def server_ms(client: Connection) -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import ConnectionPool, Redis
@@ -17,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import MovedError, NoScriptError
 
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
-from fleetpoll.state.connection import options, refused_urls, time_ms, translated
+from fleetpoll.state.connection import STORED_MS, options, refused_urls, stored, time_ms, translated
 from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, parse, stand
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
@@ -47,18 +48,32 @@ class LiveConnection(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """One command, one attempt; one that a node of a Cluster has sent elsewhere was none."""
+        return await self._sent(partial(super().execute_command, *args, **options))
+
+    async def execute_stored(self, replicas: int, *command: Any) -> Any:
+        """The same as `Connection.execute_stored`."""
+
+        async def send() -> Any:
+            async with self.pipeline(transaction=False) as pipeline:
+                pipeline.execute_command(*command)
+                pipeline.execute_command("WAIT", replicas, STORED_MS)
+                return await pipeline.execute()
+
+        return await self._sent(send)
+
+    async def _sent(self, send: Callable[[], Awaitable[Any]]) -> Any:
         async with self.gate:
             if self.closed:  # redis-py would connect again
                 raise FleetClosed("The fleet is closed: use it within its `async with` block.")
             with translated():
                 try:
-                    return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+                    return await send()
                 except MovedError as error:
                     if not isinstance(self.connection_pool, SentinelConnectionPool):
                         raise
                     self.connection_pool.sentinel_manager.whereabouts.moved(error)
                     await self.connection_pool.disconnect(inuse_connections=False)
-                    return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # the same
+                    return await send()
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         """Close the connections for good."""
@@ -88,8 +103,8 @@ def connect_live(url: str, connections: int, home: str = "") -> LiveConnection:
 class Live:
     """What asyncio asks of the state of one fleet."""
 
-    def __init__(self, url: str, fleet: str) -> None:
-        self._url, self.keys = url, Keys(fleet)
+    def __init__(self, url: str, fleet: str, replicas_acked: int = 0) -> None:
+        self._url, self.keys, self._replicas = url, Keys(fleet), replicas_acked
         self._client = connect_live(url, CONNECTIONS, self.keys.schedule)
         self._readers: set[Reader] = set()
         self._track, self._untrack = (self._client.register_script(source(verb)) for verb in ("track", "untrack"))
@@ -106,7 +121,18 @@ class Live:
         """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
         k, head = self.keys, track_head()
         keys = (k.ledger, k.schedule, k.counts, k.doorbell)
-        return sum([int(await repeated(self._track, keys, (*head, *chunk))) for chunk in chunks(ids)])
+        if not self._replicas:
+            return sum([int(await repeated(self._track, keys, (*head, *chunk))) for chunk in chunks(ids)])
+        answers = [await repeated(self._track_stored, keys, (*head, *chunk)) for chunk in chunks(ids)]
+        return sum(int(stored(self._replicas, *answer)) for answer in answers)
+
+    async def _track_stored(self, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        command = ("EVALSHA", self._track.sha, len(keys), *keys, *args)
+        try:
+            return await self._client.execute_stored(self._replicas, *command)
+        except NoScriptError:
+            await self._client.script_load(self._track.script)
+            return await self._client.execute_stored(self._replicas, *command)
 
     async def untrack(self, ids: Iterable[str]) -> int:
         """Forget jobs, whatever their status. Returns how many were known."""

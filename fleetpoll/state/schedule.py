@@ -100,14 +100,14 @@ class Settled(NamedTuple):
 class Schedule:
     """Track, claim, release, settle: every change of what is watched and when."""
 
-    def __init__(self, scripts: Scripts, keys: Keys, mono: Mono) -> None:
-        self._scripts, self._keys, self._mono = scripts, keys, mono
+    def __init__(self, scripts: Scripts, keys: Keys, mono: Mono, replicas_acked: int = 0) -> None:
+        self._scripts, self._keys, self._mono, self._replicas = scripts, keys, mono, replicas_acked
 
     def track(self, ids: Iterable[str], *, now_ms: int | None = None) -> int:
         """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
         keys = (self._keys.ledger, self._keys.schedule, self._keys.counts, self._keys.doorbell)
-        head = track_head(now_ms)
-        return sum(int(self._scripts.run("track", keys, (*head, *chunk))) for chunk in chunks(ids))
+        head, run = track_head(now_ms), self._scripts.run
+        return sum(int(run("track", keys, (*head, *chunk), replicas=self._replicas)) for chunk in chunks(ids))
 
     def untrack(self, ids: Iterable[str]) -> int:
         """Forget jobs, whatever their status. Returns how many were known."""

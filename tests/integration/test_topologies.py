@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis.crc import key_slot
 
+from benchmarks.rig import wait_until
 from fleetpoll import aio
 from fleetpoll.client.checkup import check_up
 from fleetpoll.client.fleet import Fleet
@@ -23,7 +26,7 @@ from fleetpoll.state.keys import Keys
 from fleetpoll.state.rooms import Rooms, open_rooms
 from tests.lossy import lossy
 from tests.servers import Server, server
-from tests.topologies import SERVICE, Cluster, Sentinel, cluster, node_id
+from tests.topologies import SERVICE, Cluster, Sentinel, cluster, linked, node_id
 
 JOB, OTHER = (f"00000000-0000-4000-8000-{n:012d}" for n in range(2))
 
@@ -196,3 +199,39 @@ def test_a_follower_does_not_wait_for_the_clock_of_a_primary_that_is_gone(tmp_pa
             client.xadd(key, fields)
             assert pool.submit(next, events).result(10).cursor < "9"
         rooms.close()
+
+
+def test_track_may_wait_for_replicas(tmp_path: Path, settings: Settings) -> None:
+    """It acknowledges only what so many of them have, also when it is repeated and finds the jobs known."""
+    with (
+        server(tmp_path / "primary", "--repl-diskless-sync-delay", "0") as primary,
+        server(tmp_path / "replica", *replica_of(primary)) as replica,
+    ):
+        wait_until(lambda: linked(replica), 10, "the replica")
+        careful = msgspec.structs.replace(settings, redis_url=primary.url, replicas_acked=1)
+        rooms = open_rooms(primary.url, careful)
+        assert rooms.schedule.track([JOB]) == 1
+
+        replica.signal(signal.SIGSTOP)
+        not_stored = r"on 0 of 1 replicas within 1 s: a failover may lose it\. Do it again"
+        with pytest.raises(RedisUnavailable, match=not_stored):
+            rooms.schedule.track([OTHER])
+        with pytest.raises(RedisUnavailable, match=not_stored):
+            asyncio.run(track_live(careful, [OTHER]))
+
+        replica.signal(signal.SIGCONT)
+        assert rooms.schedule.track([OTHER]) == asyncio.run(track_live(careful, [OTHER])) == 0
+        with replica.client() as client:
+            assert client.hlen(rooms.keys.ledger) == 2
+        rooms.close()
+
+
+async def track_live(settings: Settings, ids: list[str]) -> int:
+    """The same call for asyncio."""
+    async with aio.open_fleet(settings) as fleet:
+        return await fleet.track(ids)
+
+
+def replica_of(primary: Server) -> tuple[str, ...]:
+    """Arguments of a server that follows another one."""
+    return ("--replicaof", f"127.0.0.1 {primary.port}")
