@@ -53,7 +53,7 @@ def witnesses(fleet: Rig) -> Iterator[Witnesses]:
         for event in Fleet(rooms, fleet.settings).events(BEGINNING):
             if event is not None and event.after.terminal:
                 heard[event.job_id] += 1
-            if over.is_set():
+            if over.is_set() or len(heard) == len(fleet.ids):
                 break
         rooms.close()
 
