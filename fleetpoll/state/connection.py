@@ -56,11 +56,15 @@ class Connection(redis.Redis):
 
     def execute_stored(self, replicas: int, *command: Any) -> Any:
         """One command: its answer, and how many replicas had what it wrote when there were so many or the time was up."""
+        return self.execute_together(command, ("WAIT", replicas, STORED_MS), whole=False)
+
+    def execute_together(self, *commands: tuple[Any, ...], whole: bool = True) -> Any:
+        """Some commands on one connection, if `whole` all or none of them. Returns their answers."""
 
         def send() -> Any:
-            pipeline: Any = self.pipeline(transaction=False)  # one connection: WAIT is for what was written on its own
-            pipeline.execute_command(*command)
-            pipeline.execute_command("WAIT", replicas, STORED_MS)
+            pipeline: Any = self.pipeline(transaction=whole)
+            for command in commands:
+                pipeline.execute_command(*command)
             return pipeline.execute()
 
         return self._sent(send)

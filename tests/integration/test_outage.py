@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ from tests.servers import DURABLE, Server, server
 JOBS = [f"00000000-0000-4000-8000-{n:012d}" for n in range(6)]
 PATIENCE_S = 20.0
 BACK_S = 5.0
+
+log = logging.getLogger(__name__)
 READERS = ("wait", "events", "aio.wait", "aio.events")
 
 
@@ -135,6 +138,7 @@ def test_readers_are_patient_for_a_minute(own: Server, settings: Settings) -> No
     """The same for a minute: four calls a second at most."""
     attempts = read_over_an_outage(own, settings, 60.0)
 
+    log.warning("a minute: %s", attempts)
     assert all(20 <= count <= 250 for count in attempts.values()), attempts
 
 
@@ -152,6 +156,7 @@ def test_workers_do_not_storm_a_server_that_is_away(own: Server, for_s: float) -
             out_for([line], for_s)
 
             assert calls(fleet) <= calls_then + settings.workers
+            log.warning("%d workers, %.0f s: %d tries", settings.workers, for_s, line.attempts)
             assert line.attempts <= settings.workers * (5 + for_s)
             calls_back = calls(fleet)
             assert wait_until(lambda: calls(fleet) > calls_back, 10, "calls again") <= BACK_S

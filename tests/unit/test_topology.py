@@ -114,7 +114,7 @@ def test_a_lookup_that_finds_nothing_says_what_it_heard() -> None:
     lookup = whereabouts("redis+sentinel://h1,h2/prod").lookup()
 
     with pytest.raises(
-        ConnectionError, match=r"nobody names a primary of prod \(h1:26379: gone; h2:26379 knows none that is"
+        exceptions.ConnectionError, match=r"nobody names a primary of prod \(h1:26379: gone; h2:26379 knows none that is"
     ):
         answered(lookup, exceptions.ConnectionError("gone."), STATE | {"is_sdown": True})
 
