@@ -49,8 +49,8 @@ class Servers:
     service: str
     seeds: tuple[Address, ...]
     tls: bool
-    options: dict[str, Any]  # of a connection to the servers, as redis-py reads them from a URL
-    asking: dict[str, Any]  # the same for those who are asked
+    options: dict[str, Any] = field(repr=False)  # of a connection to the servers, as redis-py reads them from a URL
+    asking: dict[str, Any] = field(repr=False)  # the same for those who are asked
 
     def pool(self, kind: Callable[..., Pool], seeker: Seeker | LiveSeeker, given: dict[str, Any]) -> Pool:
         """A pool of redis-py's for Sentinels whose connections go where the seeker says."""

@@ -29,9 +29,9 @@ from tests.servers import DURABLE, Server, server
 JOBS = [f"00000000-0000-4000-8000-{n:012d}" for n in range(6)]
 PATIENCE_S = 20.0
 BACK_S = 5.0
+READERS = ("wait", "events", "aio.wait", "aio.events")
 
 log = logging.getLogger(__name__)
-READERS = ("wait", "events", "aio.wait", "aio.events")
 
 
 @pytest.fixture
