@@ -125,11 +125,12 @@ class Rig:
 
 
 @contextmanager
-def rig(settings: Settings, simulator: SimulatorConfig) -> Iterator[Rig]:
-    """A server and a simulator of its own, for as long as the block lasts. No workers yet."""
+def rig(settings: Settings, simulator: SimulatorConfig, url: str | None = None) -> Iterator[Rig]:
+    """A server, unless there is one at `url`, and a simulator of its own, for as long as the block lasts. No workers yet."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleetpoll-rig-")))
-        url = stack.enter_context(private_server(os.environ.get("TEST_REDIS_SERVER"), directory))
+        if url is None:
+            url = stack.enter_context(private_server(os.environ.get("TEST_REDIS_SERVER"), directory))
         aws = stack.enter_context(Simulator(simulator))
         rooms = open_rooms(url, settings)
         stack.callback(rooms.close)

@@ -7,6 +7,7 @@ async with aio.open_fleet(Settings(redis_url="redis://localhost")) as fleet:
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
@@ -22,7 +23,7 @@ from fleetpoll.clock import system_mono
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
-from fleetpoll.state.events import BLOCK_S
+from fleetpoll.state.events import BLOCK_S, RECENT
 from fleetpoll.state.groups import GroupFacts, Member, drop_group, groups
 from fleetpoll.state.live import Live, Reader
 from fleetpoll.state.roster import Beat
@@ -109,14 +110,15 @@ class Fleet:
         """
         async with aclosing(self._live.reader()) as reader:
             cursor = await self._live.end() if after is None else after
+            recent = deque[str](maxlen=RECENT)
             while True:
                 try:
-                    page = await reader.read_on(cursor, BLOCK_S)
+                    cursor, page = await reader.read_on(cursor, BLOCK_S, recent)
                 except RedisUnavailable:
                     await asyncio.sleep(pause_s())
                     page = []
+                recent.extend(transition.cursor for transition in page)
                 for transition in page:
-                    cursor = transition.cursor
                     yield transition
                 if not page:
                     yield None
@@ -193,7 +195,7 @@ async def open_fleet(settings: Settings) -> AsyncIterator[Fleet]:
     thread = ThreadPoolExecutor(1)  # one: the door is closed after it was opened, even if we are cancelled meanwhile
     try:
         url = await loop.run_in_executor(thread, door.enter_context, redis_url(settings))
-        fleet = Fleet(Live(url, settings.fleet), settings)
+        fleet = Fleet(Live(url, settings.fleet, settings.replicas_acked), settings)
         try:
             yield fleet
         finally:

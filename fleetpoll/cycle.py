@@ -44,6 +44,7 @@ class Pass:
     calls: int = 0
     kept: int = 0
     lost: int = 0
+    unheard: int = 0  # settled by a call whose answer was lost, most likely
     moved: list[Transition] = field(default_factory=list)
     failure: AwsError | None = None
     slowed: bool = False  # the failure was a throttle that cut the fleet's rate
@@ -167,6 +168,7 @@ class Cycle:
         self._choice.notebook.absorb(settled.pages)
         done.kept += settled.kept
         done.lost += settled.lost
+        done.unheard += settled.unheard
         done.moved += [look.transition for look in looks if look.transition is not None]
 
 

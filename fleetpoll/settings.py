@@ -39,7 +39,12 @@ FleetName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._/@+-]{1,64}\Z")]
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. A key of the TOML file and FLEETPOLL_<NAME> have the field's name."""
 
-    redis_url: str | None = None  # redis://, rediss:// or unix://; none: an embedded server is started or joined
+    # redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// with TLS, or unix://PATH; none: an embedded server.
+    # redis+sentinel://[USER:PASSWORD@]HOST[:26379],HOST,.../SERVICE[/DB]: the primary that these Sentinels name. They may
+    #   have a user of their own: ?sentinel_username=USER&sentinel_password=PASSWORD. With TLS: rediss+sentinel://.
+    # redis+cluster://[USER:PASSWORD@]HOST[:6379],HOST,...: some nodes of a Cluster. With TLS: rediss+cluster://.
+    redis_url: str | None = None
+    replicas_acked: Annotated[int, Meta(ge=0)] = 0  # so many replicas have what was tracked when `track` returns
     redis_server: str | None = None  # path of the server binary that the embedded server runs
     state_home: str | None = None  # where the embedded server keeps its data; none: the XDG state home
     fleet: FleetName = "default"  # one fleet is one AWS account and Region, hence one allowance

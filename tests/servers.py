@@ -47,7 +47,17 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        words: list[str | Path] = [
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(self.words(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            wait_until(self.answers, START_S, f"an answer from the server in {self.folder}")
+        except TimeoutError:
+            self.kill()
+            raise
+
+    def words(self) -> list[str | Path]:
+        """The command that starts it."""
+        return [
             self.binary,
             "--port",
             str(self.port),
@@ -57,9 +67,6 @@ class Server:
             self.folder,
             *self.arguments,
         ]
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        wait_until(self.answers, START_S, f"an answer from the server in {self.folder}")
 
     def answers(self) -> bool:
         """Whether it serves; while it loads its data it does not."""

@@ -136,8 +136,7 @@ class Poller:
 
     def _report(self, done: Pass) -> None:
         """Log changes, not ticks: a run of equal failures is one line at its start and one at its end."""
-        if done.lost:
-            log.warning("jobs of a lease were not ours any more when they were settled", jobs=done.lost)
+        self._report_losses(done)
         if isinstance(done.failure, Throttled):
             words = "throttled by AWS, the fleet slows down" if done.slowed else "throttled by AWS, once is no limit"
             log.log(logging.INFO if done.slowed else logging.DEBUG, words, answer=str(done.failure))
@@ -154,6 +153,13 @@ class Poller:
             if transition.after is JobStatus.REJECTED:
                 log.warning("AWS refuses to describe a job", job=transition.job_id, reason=transition.reason)
             log.debug("transition", job=transition.job_id, before=str(transition.before), after=str(transition.after))
+
+    def _report_losses(self, done: Pass) -> None:
+        """What another worker has by now, or what nobody has heard the end of; neither costs a job or an event."""
+        if done.lost:
+            log.warning("jobs of a lease were not ours any more when they were settled", jobs=done.lost)
+        if done.unheard:
+            log.info("a settle was repeated, its first answer was lost", jobs=done.unheard)
 
     def _keep_house(self, *, at_once: bool = False) -> None:
         """Beat and sweep, each in its time."""

@@ -91,7 +91,9 @@ def _forget_stdout() -> None:
 
 
 @click.group(cls=Root, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@setting("redis_url", metavar="URL", help="redis://, rediss:// or unix://; none: the embedded server.")
+@setting(
+    "redis_url", metavar="URL", help="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://; none: embedded."
+)
 @setting("fleet", metavar="NAME", help="The fleet: one AWS account and Region, one allowance.")
 @click.option(
     "--config",

@@ -59,6 +59,7 @@ def check_server(facts: ServerFacts) -> Iterator[Finding]:
     yield graded(
         "redis", facts.compatible < VERSION_MIN, f"{name} answers", "Use Redis 6.2, Valkey 7.2 or newer.", Grade.FAIL
     )
+    yield Finding("topology", Grade.OK, facts.topology)
     if facts.append_only is None:
         yield Finding("durability", Grade.WARN, "it does not say whether its AOF is on", "Make sure that it is.")
     else:

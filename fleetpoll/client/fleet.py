@@ -132,9 +132,10 @@ class Fleet:
         """Transitions after a cursor up to now, oldest first, at most `limit`. Raises EventsTrimmed as `events` does."""
 
         def pages(cursor: str) -> Iterator[Transition]:
-            while page := self._rooms.events.read_on(cursor):
+            page: list[Transition] | None = None
+            while page is None or page:
+                cursor, page = self._rooms.events.read_on(cursor)
                 yield from page
-                cursor = page[-1].cursor
 
         return islice(pages(after), limit)
 

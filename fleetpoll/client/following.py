@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Iterator
 
 from fleetpoll.errors import RedisUnavailable
 from fleetpoll.jobs import Transition
-from fleetpoll.state.events import BLOCK_S, Events
+from fleetpoll.state.events import BLOCK_S, RECENT, Events
 
 REDIS_RETRY_S = 0.5
 
@@ -18,24 +19,16 @@ def pause_s() -> float:
     return REDIS_RETRY_S * random.uniform(0.5, 1.5)
 
 
-def read_on(events: Events, after: str, block_s: float) -> list[Transition]:
-    """What comes after the cursor within `block_s` (≤ 2 s), oldest first; nothing, after a pause, while Redis is away.
-
-    Raises EventsTrimmed when the follower was overtaken.
-    """
-    try:
-        return events.read_on(after, block_s)
-    except RedisUnavailable:
-        time.sleep(pause_s())
-        return []
-
-
 def follow(events: Events, after: str) -> Iterator[Transition | None]:
     """Every transition after the cursor; None whenever a moment passed without one, be it that Redis is away."""
+    recent = deque[str](maxlen=RECENT)
     while True:
-        page = read_on(events, after, BLOCK_S)
-        for transition in page:
-            after = transition.cursor
-            yield transition
+        try:
+            after, page = events.read_on(after, BLOCK_S, recent)
+        except RedisUnavailable:
+            time.sleep(pause_s())
+            page = []
+        recent.extend(transition.cursor for transition in page)
+        yield from page
         if not page:
             yield None

@@ -1,4 +1,4 @@
-"""The one way to open a connection to Redis.
+"""The one way to open a connection to Redis: to one server, or to the primary of several (see topology.py).
 
 redis-py's own retries are off: it would send an EVALSHA again whose reply was lost, and so claim or spend twice.
 Replies are text (`decode_responses`), settled here once. RESP2, because Redis 6.2 and Valkey speak it alike.
@@ -6,24 +6,29 @@ Replies are text (`decode_responses`), settled here once. RESP2, because Redis 6
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
 from fleetpoll.errors import RedisDenied, RedisUnavailable, SettingsError, StateError
+from fleetpoll.state.topology import Seeker, Whereabouts, denial_in, is_several, servers_of
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
+STORED_MS = 1000
+"""How long replicas may take to store what they are waited for."""
 
 OURS = frozenset({"decode_responses", "protocol", "retry_on_timeout", "socket_timeout", "socket_connect_timeout"})
 """Options that everything here relies on."""
-DENIALS = (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)
 FAILOVER = "A failover is under way, or the URL leads to a replica."
+MOVING = "A slot is moving to another node of the Cluster."
 ESCAPES = "In a password, write / # ? [ ] @ as %2F %23 %3F %5B %5D %40."
 PASSING = {
     "OutOfMemory": "Its memory is full: raise maxmemory.",
@@ -31,10 +36,12 @@ PASSING = {
     "ReadOnly": FAILOVER,
     "READONLY": FAILOVER,
     "UNBLOCKED": FAILOVER,
-    "MASTERDOWN": FAILOVER,
+    "MasterDown": FAILOVER,
     "NOREPLICAS": "It wants more replicas than are there.",
-    "CLUSTERDOWN": FAILOVER,
-    "TRYAGAIN": FAILOVER,
+    "ClusterDown": FAILOVER,
+    "TryAgain": MOVING,
+    "AskError": MOVING,
+    "MovedError": "A slot is moving, or the URL of a Cluster should begin with redis+cluster://.",
     "MISCONF": "It cannot write to its disk.",
 }
 """Refusals that pass, by a word of redis-py's or of Redis' own, and what to do about them."""
@@ -44,9 +51,44 @@ class Connection(redis.Redis):
     """A client whose errors are ours: RedisUnavailable when Redis is away, StateError when it refuses."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """One command, one attempt."""
+        """One command, one attempt; one that a node of a Cluster has sent elsewhere was none."""
+        return self._sent(partial(super().execute_command, *args, **options))
+
+    def execute_stored(self, replicas: int, *command: Any) -> Any:
+        """One command: its answer, and how many replicas had what it wrote when there were so many or the time was up."""
+        return self.execute_together(command, ("WAIT", replicas, STORED_MS), whole=False)
+
+    def execute_together(self, *commands: tuple[Any, ...], whole: bool = True) -> Any:
+        """Some commands on one connection, if `whole` all or none of them. Returns their answers."""
+
+        def send() -> Any:
+            pipeline: Any = self.pipeline(transaction=whole)
+            for command in commands:
+                pipeline.execute_command(*command)
+            return pipeline.execute()
+
+        return self._sent(send)
+
+    def _sent(self, send: Callable[[], Any]) -> Any:
         with translated():
-            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+            try:
+                return send()
+            except redis.exceptions.MovedError as error:
+                if not isinstance(self.connection_pool, SentinelConnectionPool):
+                    raise
+                self.connection_pool.sentinel_manager.whereabouts.moved(error)
+                self.connection_pool.disconnect(inuse_connections=False)
+                return send()
+
+
+def stored(replicas: int, answer: Any, count: int) -> Any:
+    """The answer to a command, if enough replicas have what it wrote."""
+    if count < replicas:
+        raise RedisUnavailable(
+            f"Redis has stored it on {count} of {replicas} replicas within {STORED_MS / 1000:g} s: a failover may lose it."
+            f" Do it again, that is safe. Are the replicas up, and is replicas_acked right?"
+        )
+    return answer
 
 
 def server_ms(client: Connection) -> int:
@@ -68,14 +110,15 @@ def translated() -> Iterator[None]:
         yield
     except redis.exceptions.NoScriptError:
         raise
-    except DENIALS as error:
-        raise denied(error) from error
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
-        if isinstance(error.__cause__, DENIALS):  # at the handshake, asyncio's connection wraps it
-            raise denied(error.__cause__) from error
+        denial = denial_in(error)
+        if denial is not None:
+            raise denied(denial) from error
         words = str(error).rstrip(".")
         raise RedisUnavailable(f"Redis does not answer: {words}. Is it running, and is the URL right?") from error
     except redis.exceptions.RedisError as error:
+        if denial_in(error) is not None:
+            raise denied(error) from error
         words = str(error).partition(" script:")[0].rstrip(".")
         advice = next((PASSING[sign] for sign in PASSING if sign in f"{type(error).__name__} {words}"), None)
         if advice is None:
@@ -83,19 +126,24 @@ def translated() -> Iterator[None]:
         raise RedisUnavailable(f"Redis cannot serve for now: {words}. {advice}") from error
 
 
-def denied(error: Exception) -> RedisDenied:
+def denied(error: BaseException) -> RedisDenied:
     """A denial of redis-py's as ours."""
     words = str(error).rstrip(".")
     return RedisDenied(f"Redis denies access: {words}. Does redis_url hold the right user and password?")
 
 
-def connect(url: str) -> Connection:
-    """A client for `url` (redis://, rediss:// or unix://). Nothing is sent until the first command.
+def connect(url: str, home: str = "") -> Connection:
+    """A client for `url`, whose form is told in settings.py. Nothing is sent until the first command.
 
-    Raises SettingsError for a URL that will not do.
+    In a Cluster it speaks with the primary of the slot of the key `home`. Raises SettingsError for a URL that will not do.
     """
     with refused_urls(url):
-        client = Connection.from_url(url, retry=Retry(NoBackoff(), 0), **options(url))
+        servers, given = servers_of(url), {"retry": Retry(NoBackoff(), 0), **options(url)}
+        if servers is None:
+            client = Connection.from_url(url, **given)
+        else:
+            seeker = Seeker(Whereabouts(servers, home))
+            client = Connection.from_pool(servers.pool(SentinelConnectionPool, seeker, given))
         client.connection_pool.make_connection()  # connects nothing; a wrong option of the URL shows here, not later
     assert isinstance(client, Connection)  # noqa: S101 - from_url is annotated as the base class
     return client
@@ -117,9 +165,9 @@ def options(url: str) -> dict[str, Any]:
 def refused_urls(url: str) -> Iterator[None]:
     """Raise SettingsError for a URL that redis-py refuses within the block, or that sets what is for us to set."""
     try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - it is read here, so that no message of redis-py's repeats a piece of the password
-        ours = OURS.intersection(parse_qs(parts.query))
+        if not is_several(url):
+            urlsplit(url).port  # noqa: B018 - it is read here, so that no message of redis-py's repeats a piece of the password
+        ours = OURS.intersection(parse_qs(url.partition("?")[2]))
     except ValueError:
         raise SettingsError(f"redis_url will not do: host and port cannot be read. {ESCAPES}") from None
     if ours:

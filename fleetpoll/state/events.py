@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Fields = Mapping[str, str]
 BEGINNING = "0-0"
 PAGE = 1000
+RECENT = 500
+"""How many entries a follower remembers, to find its place again in a stream that has lost the last of them."""
 BLOCK_S = 2.0
 """How long one read waits for news; shorter than the connection's time-out."""
 
@@ -39,12 +41,17 @@ class Events:
         answer: Any = self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
         return [parse(cursor, fields) for cursor, fields in entries_of(answer)]
 
-    def read_on(self, after: str, block_s: float = 0.0) -> list[Transition]:
-        """Read as `read` does, but never over a gap: raises EventsTrimmed when what came next is not kept any more."""
+    def read_on(self, after: str, block_s: float = 0.0, recent: Sequence[str] = ()) -> tuple[str, list[Transition]]:
+        """Read as `read` does, but never over a gap. Returns the cursor to go on from as well, which `stand` may put back.
+
+        Raises EventsTrimmed when what came next is not kept any more.
+        """
         page = self.read(after, block_s=block_s)
-        if page:
-            perform(self._client, no_gap(self._keys, after))
-        return page
+        if page or recent:
+            stands = perform(self._client, stand(self._keys, after, recent))
+            if stands != after:
+                return stands, []
+        return page[-1].cursor if page else after, page
 
     def recent(self, count: int) -> list[Transition]:
         """The last `count` transitions, newest first."""
@@ -52,21 +59,30 @@ class Events:
         return [parse(cursor, fields) for cursor, fields in entries]
 
 
-def no_gap(keys: Keys, after: str) -> Steps[None]:
-    """Raise EventsTrimmed if the stream may have lost what came right after the cursor.
+def stand(keys: Keys, after: str, recent: Sequence[str] = ()) -> Steps[str]:
+    """Where a follower stands whose last entries were the `recent` ones, oldest first: at the cursor, as a rule.
 
-    It has not if the cursor's own entry is there, if the oldest entry is not newer than it, or if nothing was ever trimmed,
-    which servers tell from Redis 7.0 on. To be asked after a read: then what was read is known to have no gap before it.
+    The stream may have lost what was read last: a replica that is promoted may not have heard of the last moment, and
+    writes on by its own clock; nor may a server that crashed before its AOF was written. Then it is the last one left.
+
+    Raises EventsTrimmed if the stream may have lost what came right after the cursor. It has not if the cursor's own
+    entry is there, if the oldest entry is not newer than it, or if nothing was ever trimmed, which servers tell from
+    Redis 7.0 on. To be asked after a read: then what was read is known to have no gap before it.
     """
     own = "{}-{}".format(*place(after))
     if own == BEGINNING or (yield "XRANGE", keys.events, own, own, "COUNT", 1):
-        return
+        return after
     oldest = yield "XRANGE", keys.events, "-", "+", "COUNT", 1
-    if not oldest or place(oldest[0][0]) <= place(after):
-        return
-    facts = yield "XINFO STREAM", keys.events
-    if facts.get("entries-added") != facts["length"]:
-        raise EventsTrimmed(after, str(oldest[0][0]))
+    if not oldest:
+        return after
+    if place(oldest[0][0]) > place(after):
+        facts = yield "XINFO STREAM", keys.events
+        if facts.get("entries-added") != facts["length"]:
+            raise EventsTrimmed(after, str(oldest[0][0]))
+    elif recent:
+        left = {cursor for cursor, _ in (yield "XRANGE", keys.events, recent[0], recent[-1])}
+        return next((cursor for cursor in reversed(recent) if cursor in left), after)
+    return after
 
 
 def block_ms(block_s: float) -> int | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetpoll.errors import EventsTrimmed, SettingsError, StateError
-from fleetpoll.state.events import BEGINNING, BLOCK_S, Fields, end_of, entries_of, no_gap, parse
+from fleetpoll.state.events import BEGINNING, BLOCK_S, Fields, end_of, entries_of, parse, stand
 from fleetpoll.state.scripts import source
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Member:
         place = yield from self._reached()
         if not place:
             place = self._after or end_of((yield "XREVRANGE", self._key, "+", "-", "COUNT", 1))
-            yield from no_gap(self._keys, place)
+            yield from stand(self._keys, place)
             if not (yield from self._created(place)):
                 place = yield from self._reached()
         self._place = place
@@ -166,7 +166,7 @@ class Member:
         level, self._level_until = self._mono() < self._level_until, 0.0
         if not level and (reached := (yield from self._reached())):
             try:
-                yield from no_gap(self._keys, reached)
+                yield from stand(self._keys, reached)
             except EventsTrimmed as gap:
                 log.warning("Consumer group %r was overtaken: %s", self._group, gap)
         entries = entries_of((yield *self._read(), "BLOCK", round(BLOCK_S * 1000), "STREAMS", self._key, ">"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.cadence.stays import COUNTED
-from fleetpoll.state.connection import server_ms, translated
+from fleetpoll.state.connection import server_ms
 from fleetpoll.state.pages import GROUPS_KEPT, as_price, page_text, read_page
 from fleetpoll.state.scripts import chunks
 
@@ -60,20 +60,14 @@ class Knowledge:
         """Forget what was learnt of these groups. Returns of how many something was known."""
         forgotten = 0
         for chunk in chunks(map(str, groups)):
-            with translated():
-                pipeline: Any = self._client.pipeline()
-                pipeline.hdel(self._keys.dwell, *chunk)
-                pipeline.zrem(self._keys.dwelt, *chunk)
-                forgotten += pipeline.execute()[0]
+            commands = ("HDEL", self._keys.dwell, *chunk), ("ZREM", self._keys.dwelt, *chunk)
+            forgotten += self._client.execute_together(*commands)[0]
         return forgotten
 
     def forget_all(self) -> int:
         """Forget everything, the price of a look included. Returns of how many groups something was known."""
-        with translated():
-            pipeline: Any = self._client.pipeline()
-            pipeline.hlen(self._keys.dwell)
-            pipeline.delete(self._keys.dwell, self._keys.dwelt, self._keys.price)
-            return int(pipeline.execute()[0])
+        everything = ("DEL", self._keys.dwell, self._keys.dwelt, self._keys.price)
+        return int(self._client.execute_together(("HLEN", self._keys.dwell), everything)[0])
 
     def _all(self) -> Iterator[tuple[str, str]]:
         """Every page, in steps that do not hold Redis up."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fleetpoll.jobs import JobStatus, Snapshot
-from fleetpoll.state.connection import translated
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
@@ -73,11 +72,8 @@ class Ledger:
 
     def sizes(self) -> tuple[int, int]:
         """How many jobs are live, and how many are known."""
-        with translated():
-            pipeline: Any = self._client.pipeline(transaction=False)
-            pipeline.zcard(self._keys.schedule)
-            pipeline.hlen(self._keys.ledger)
-            live, known = pipeline.execute()
+        live: Any = self._client.zcard(self._keys.schedule)
+        known: Any = self._client.hlen(self._keys.ledger)
         return int(live), int(known)
 
     def totals(self) -> Totals:

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import MovedError, NoScriptError
 
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
-from fleetpoll.state.connection import options, refused_urls, time_ms, translated
-from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, no_gap, parse
+from fleetpoll.state.connection import STORED_MS, options, refused_urls, stored, time_ms, translated
+from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, parse, stand
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
 from fleetpoll.state.roster import parse_roster
 from fleetpoll.state.schedule import track_head
 from fleetpoll.state.scripts import ATTEMPTS, PAUSE_S, chunks, source
 from fleetpoll.state.steps import Result, Steps, perform_live
+from fleetpoll.state.topology import LiveSeeker, Whereabouts, servers_of
 
 if TYPE_CHECKING:
     from fleetpoll.jobs import Snapshot, Transition
@@ -44,12 +47,33 @@ class LiveConnection(Redis):
     closed = False
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """One command, one attempt."""
+        """One command, one attempt; one that a node of a Cluster has sent elsewhere was none."""
+        return await self._sent(partial(super().execute_command, *args, **options))
+
+    async def execute_stored(self, replicas: int, *command: Any) -> Any:
+        """The same as `Connection.execute_stored`."""
+
+        async def send() -> Any:
+            async with self.pipeline(transaction=False) as pipeline:
+                pipeline.execute_command(*command)
+                pipeline.execute_command("WAIT", replicas, STORED_MS)
+                return await pipeline.execute()
+
+        return await self._sent(send)
+
+    async def _sent(self, send: Callable[[], Awaitable[Any]]) -> Any:
         async with self.gate:
             if self.closed:  # redis-py would connect again
                 raise FleetClosed("The fleet is closed: use it within its `async with` block.")
             with translated():
-                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py has not typed it
+                try:
+                    return await send()
+                except MovedError as error:
+                    if not isinstance(self.connection_pool, SentinelConnectionPool):
+                        raise
+                    self.connection_pool.sentinel_manager.whereabouts.moved(error)
+                    await self.connection_pool.disconnect(inuse_connections=False)
+                    return await send()
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         """Close the connections for good."""
@@ -57,13 +81,17 @@ class LiveConnection(Redis):
         await super().aclose(close_connection_pool)
 
 
-def connect_live(url: str, connections: int) -> LiveConnection:
+def connect_live(url: str, connections: int, home: str = "") -> LiveConnection:
     """A client for asyncio with at most so many connections. Nothing is sent until the first command.
 
-    Raises SettingsError for a URL that will not do.
+    In a Cluster it speaks with the primary of the slot of the key `home`. Raises SettingsError for a URL that will not do.
     """
     with refused_urls(url):
-        pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **options(url))
+        servers, given = servers_of(url), {"retry": Retry(NoBackoff(), 0), **options(url)}
+        if servers is None:
+            pool = ConnectionPool.from_url(url, **given)
+        else:
+            pool = servers.pool(SentinelConnectionPool, LiveSeeker(Whereabouts(servers, home)), given)
         pool.max_connections = connections  # whatever the URL says: that is for threads
         pool.make_connection()  # type: ignore[no-untyped-call] # connects nothing; a wrong option of the URL shows here
     client = LiveConnection.from_pool(pool)
@@ -75,15 +103,15 @@ def connect_live(url: str, connections: int) -> LiveConnection:
 class Live:
     """What asyncio asks of the state of one fleet."""
 
-    def __init__(self, url: str, fleet: str) -> None:
-        self._url, self.keys = url, Keys(fleet)
-        self._client = connect_live(url, CONNECTIONS)
+    def __init__(self, url: str, fleet: str, replicas_acked: int = 0) -> None:
+        self._url, self.keys, self._replicas = url, Keys(fleet), replicas_acked
+        self._client = connect_live(url, CONNECTIONS, self.keys.schedule)
         self._readers: set[Reader] = set()
         self._track, self._untrack = (self._client.register_script(source(verb)) for verb in ("track", "untrack"))
 
     def reader(self) -> Reader:
         """A reader of the stream on a connection of its own, which is closed with the others if not before."""
-        return Reader(connect_live(self._url, 1), self.keys, self._readers)
+        return Reader(connect_live(self._url, 1, self.keys.schedule), self.keys, self._readers)
 
     async def perform(self, steps: Steps[Result]) -> Result:
         """Hold a conversation."""
@@ -93,7 +121,18 @@ class Live:
         """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
         k, head = self.keys, track_head()
         keys = (k.ledger, k.schedule, k.counts, k.doorbell)
-        return sum([int(await repeated(self._track, keys, (*head, *chunk))) for chunk in chunks(ids)])
+        if not self._replicas:
+            return sum([int(await repeated(self._track, keys, (*head, *chunk))) for chunk in chunks(ids)])
+        answers = [await repeated(self._track_stored, keys, (*head, *chunk)) for chunk in chunks(ids)]
+        return sum(int(stored(self._replicas, *answer)) for answer in answers)
+
+    async def _track_stored(self, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        command = ("EVALSHA", self._track.sha, len(keys), *keys, *args)
+        try:
+            return await self._client.execute_stored(self._replicas, *command)
+        except NoScriptError:
+            await self._client.script_load(self._track.script)
+            return await self._client.execute_stored(self._replicas, *command)
 
     async def untrack(self, ids: Iterable[str]) -> int:
         """Forget jobs, whatever their status. Returns how many were known."""
@@ -142,12 +181,14 @@ class Reader:
         answer: Any = await self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
         return entries_of(answer)
 
-    async def read_on(self, after: str, block_s: float) -> list[Transition]:
-        """Read as `read` does, but never over a gap: raises EventsTrimmed when what came next is not kept any more."""
-        page = await self.read(after, block_s=block_s)
-        if page:
-            await self.perform(no_gap(self._keys, after))
-        return [parse(cursor, fields) for cursor, fields in page]
+    async def read_on(self, after: str, block_s: float, recent: Sequence[str]) -> tuple[str, list[Transition]]:
+        """Read as `Events.read_on` does."""
+        page = [parse(cursor, fields) for cursor, fields in await self.read(after, block_s=block_s)]
+        if page or recent:
+            stands = await self.perform(stand(self._keys, after, recent))
+            if stands != after:
+                return stands, []
+        return page[-1].cursor if page else after, page
 
     async def perform(self, steps: Steps[Result]) -> Result:
         """Hold a conversation."""

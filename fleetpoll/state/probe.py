@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from redis.sentinel import SentinelConnectionPool
+
 if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
 
@@ -24,6 +26,7 @@ class ServerFacts:
     eviction: str  # its maxmemory-policy, '' when it does not say
     round_trip_s: float  # median of a few
     ahead_s: float  # its clock minus ours
+    topology: str  # which server it is, and among which others
 
 
 def probe(client: Connection) -> ServerFacts:
@@ -40,7 +43,21 @@ def probe(client: Connection) -> ServerFacts:
         eviction=str(info.get("maxmemory_policy", "")),
         round_trip_s=median(trips),
         ahead_s=median(offsets),
+        topology=topology(client, info),
     )
+
+
+def topology(client: Connection, info: dict[str, Any]) -> str:
+    """In words, which server serves the fleet, and among which others."""
+    replicas = int(info.get("connected_slaves", 0))
+    with_replicas = f" with {replicas} replica{'' if replicas == 1 else 's'}"
+    pool: Any = client.connection_pool
+    if not isinstance(pool, SentinelConnectionPool):
+        return ("one server" if info.get("role") == "master" else "a replica") + with_replicas
+    host, port = pool.master_address
+    if pool.service_name:
+        return f"{host}:{port}, the primary of {pool.service_name} under Sentinels,{with_replicas}"
+    return f"{host}:{port}, the node of a Cluster that has this fleet's slot,{with_replicas}"
 
 
 def _ask_time(client: Connection) -> tuple[float, float]:

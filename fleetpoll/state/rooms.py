@@ -60,7 +60,8 @@ def open_rooms(url: str, settings: Settings, mono: Mono = system_mono, *, worker
 
     `worker` says that the allowances of these settings are the fleet's.
     """
-    client, keys = connect(url), Keys(settings.fleet)
+    keys = Keys(settings.fleet)
+    client = connect(url, keys.schedule)
     scripts = Scripts(client)
     buckets = {
         a.operation: FleetBucket(client, scripts, keys.bucket(a.operation), a, mono, worker=worker)
@@ -70,7 +71,7 @@ def open_rooms(url: str, settings: Settings, mono: Mono = system_mono, *, worker
         client=client,
         keys=keys,
         scripts=scripts,
-        schedule=Schedule(scripts, keys, mono),
+        schedule=Schedule(scripts, keys, mono, settings.replicas_acked),
         ledger=Ledger(client, keys),
         events=Events(client, keys),
         knowledge=Knowledge(client, scripts, keys),

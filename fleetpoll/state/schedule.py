@@ -85,24 +85,29 @@ class Look:
 
 
 class Settled(NamedTuple):
-    """How many jobs were still held when a lease was settled, how many were not; and pages that went with it."""
+    """How many jobs were still held when a lease was settled, how many were not; and pages that went with it.
+
+    `unheard` counts those that were not held when a settle was repeated: its first answer was lost, and most likely said
+    that they are settled. If they were lost, they are somebody else's or due again, as ever.
+    """
 
     kept: int
     lost: int
     pages: dict[Group, Dwell]
+    unheard: int = 0
 
 
 class Schedule:
     """Track, claim, release, settle: every change of what is watched and when."""
 
-    def __init__(self, scripts: Scripts, keys: Keys, mono: Mono) -> None:
-        self._scripts, self._keys, self._mono = scripts, keys, mono
+    def __init__(self, scripts: Scripts, keys: Keys, mono: Mono, replicas_acked: int = 0) -> None:
+        self._scripts, self._keys, self._mono, self._replicas = scripts, keys, mono, replicas_acked
 
     def track(self, ids: Iterable[str], *, now_ms: int | None = None) -> int:
         """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
         keys = (self._keys.ledger, self._keys.schedule, self._keys.counts, self._keys.doorbell)
-        head = track_head(now_ms)
-        return sum(int(self._scripts.run("track", keys, (*head, *chunk))) for chunk in chunks(ids))
+        head, run = track_head(now_ms), self._scripts.run
+        return sum(int(run("track", keys, (*head, *chunk), replicas=self._replicas)) for chunk in chunks(ids))
 
     def untrack(self, ids: Iterable[str]) -> int:
         """Forget jobs, whatever their status. Returns how many were known."""
@@ -186,8 +191,9 @@ class Schedule:
             args += _settled(look)
         k = self._keys
         keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, k.price, k.dwell, k.dwelt)
-        kept, lost, *learnt = self._scripts.run("settle", keys, args)
-        return Settled(int(kept), int(lost), lesson.answered(learnt[1:]) if lesson else {})
+        (kept, lost, *learnt), repeated = self._scripts.tell("settle", keys, args)
+        pages = lesson.answered(learnt[1:]) if lesson else {}
+        return Settled(int(kept), 0, pages, int(lost)) if repeated else Settled(int(kept), int(lost), pages)
 
 
 def track_head(now_ms: int | None = None) -> tuple[Argument, ...]:

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
 from fleetpoll.errors import RedisUnavailable, StateError
+from fleetpoll.state.connection import stored
 
 if TYPE_CHECKING:
     from redis.commands.core import Script
@@ -72,25 +73,48 @@ def chunks(ids: Iterable[str], size: int = IDS_PER_SCRIPT) -> Iterator[list[str]
         yield chunk
 
 
+class Told(NamedTuple):
+    """What a verb answered, and whether it had been run before by a call whose answer was lost."""
+
+    answer: Any
+    repeated: bool
+
+
 class Scripts:
     """The verbs, bound to one connection."""
 
     def __init__(self, client: Connection) -> None:
+        self._client = client
         self._scripts: dict[str, Script] = {verb: client.register_script(source(verb)) for verb in VERBS}
 
-    def run(self, verb: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+    def run(self, verb: str, keys: Sequence[str], args: Sequence[Argument], *, replicas: int = 0) -> Any:
         """Run a verb once, or, where that is harmless, up to three times while Redis is unavailable.
 
-        Raises RedisUnavailable or StateError.
+        Returns when so many `replicas` have what it wrote. Raises RedisUnavailable or StateError.
         """
+        return self.tell(verb, keys, args, replicas=replicas).answer
+
+    def tell(self, verb: str, keys: Sequence[str], args: Sequence[Argument], *, replicas: int = 0) -> Told:
+        """Run a verb as `run` does, and tell whether this may not have been the first time."""
         attempts = ATTEMPTS if verb in REPEATABLE else 1
         for attempt in range(1, attempts + 1):
             try:
-                return self._scripts[verb](keys=keys, args=args)
+                script = self._scripts[verb]
+                answer = self._stored(script, keys, args, replicas) if replicas else script(keys=keys, args=args)
             except NoScriptError as error:  # redis-py has just loaded it: somebody flushes scripts all the time
                 raise StateError(f"Redis does not keep the script of {verb}: {error}") from error
             except RedisUnavailable:
                 if attempt == attempts:
                     raise
                 time.sleep(PAUSE_S * attempt * random.uniform(0.5, 1.5))
+            else:
+                return Told(stored(replicas, *answer) if replicas else answer, attempt > 1)
         raise AssertionError("unreachable")
+
+    def _stored(self, script: Script, keys: Sequence[str], args: Sequence[Argument], replicas: int) -> Any:
+        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
+        try:
+            return self._client.execute_stored(replicas, *command)
+        except NoScriptError:
+            self._client.script_load(script.script)
+            return self._client.execute_stored(replicas, *command)

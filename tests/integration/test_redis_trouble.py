@@ -68,6 +68,16 @@ def test_a_replica_is_said_to_be_one(own: Rooms) -> None:
         own.schedule.track([JOB])
 
 
+def test_a_primary_without_its_replicas_is_said_to_be_one(own: Rooms) -> None:
+    """With min-replicas-to-write a primary that was cut off refuses what a failover would lose."""
+    own.client.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(RedisUnavailable, match="It wants more replicas than are there"):
+            own.schedule.track([JOB])
+    finally:
+        own.client.config_set("min-replicas-to-write", 0)
+
+
 def test_a_follower_survives_a_failover(own: Rooms) -> None:
     """A demotion ends the blocking read; the follower goes on from its place when there is a primary again."""
     events = Fleet(own, Settings()).events(BEGINNING)

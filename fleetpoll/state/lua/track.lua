@@ -18,8 +18,6 @@ for i = 4, #ARGV do
     new = new + 1
   end
 end
-if new > 0 then
-  redis.call('HINCRBY', KEYS[3], 'UNSEEN', new)
-  redis.call('PUBLISH', KEYS[4], 'track')
-end
+redis.call('HINCRBY', KEYS[3], 'UNSEEN', new) -- even 0: WAIT waits for what was written, and a repeated call is to wait as well
+if new > 0 then redis.call('PUBLISH', KEYS[4], 'track') end
 return new
