@@ -90,7 +90,7 @@ class Cycle:
         try:
             found = self._api.describe(ids)
         except BadRequest as refusal:
-            self._rooms.schedule.release(lease, (), call="failed")  # counts the call; the jobs stay with us
+            self._rooms.schedule.release(lease, (), call=refusal.kind)  # counts the call; the jobs stay with us
             if len(ids) == 1:
                 self._settle(lease, [self._rejected(lease, ids[0], refusal)], done, asked=0)
                 return
@@ -129,9 +129,9 @@ class Cycle:
         done.failure = failure
         if isinstance(failure, Throttled):
             done.slowed = self._bucket.penalize(permit.stamp_us, failure.retry_after_s)
-            self._rooms.schedule.release(lease, ids, call="throttled")
+            self._rooms.schedule.release(lease, ids, call=failure.kind)
         else:
-            self._rooms.schedule.release(lease, ids, delay_s=self._rng.uniform(*RELEASED_AFTER_S), call="failed")
+            self._rooms.schedule.release(lease, ids, delay_s=self._rng.uniform(*RELEASED_AFTER_S), call=failure.kind)
 
     def _plan(
         self, lease: Lease, ids: Sequence[str], found: dict[str, Description], granted: float

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -153,13 +153,14 @@ class Schedule:
         ids: Sequence[str],
         *,
         delay_s: float | None = None,
-        call: Literal["", "throttled", "failed"] = "",
+        call: str = "",
         now_ms: int | None = None,
     ) -> int:
         """Give jobs of a lease back without results. Returns how many were still held.
 
         They are due after `delay_s`; None keeps their place, so that a lease that never got a token costs them no lag.
-        When they were looked at last stays known. `call` says how a call that was made for them ended, to be counted.
+        When they were looked at last stays known. `call` is the kind of failure of a call that was made for
+        them, to be counted.
         """
         moment_ms = lease.now_ms(self._mono()) if now_ms is None else now_ms
         args: list[Argument] = [lease.fence, call]

@@ -1,0 +1,95 @@
+"""What a worker does when AWS fails it: it counts, tells the fleet once that is no accident, and tries again in its turn.
+
+A failure now and then costs no pause: the bucket spaces the calls, and the jobs wait a moment anyway. A denial, or failures
+in a row, is trouble, and the fleet's affair: one alarm for all, tries in turns so that a hundred workers ask no more often
+than one, and when AWS answers one of them again, all are woken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+import structlog
+
+from fleetpoll.awsbatch.words import advice
+from fleetpoll.errors import AccessDenied, AwsError
+from fleetpoll.state.troubles import Trouble, Troubles
+
+if TYPE_CHECKING:
+    from fleetpoll.clock import Mono
+
+ACCIDENTS = 2
+"""Failures in a row that are no trouble yet."""
+ACCIDENT_S = 10.0
+"""Or, for failures that take their time: how long that may go on."""
+EVERY_S = (1.0, 5.0)
+"""Between two tries of all workers in trouble together: at first, and in the end; it doubles in between."""
+
+log = structlog.get_logger("poller")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When to try again: in `wait_s`; but in `least_s` if others find meanwhile that AWS works."""
+
+    wait_s: float = 0.0
+    least_s: float = 0.0
+
+
+class AwsTrouble:
+    """One worker's failures in a row. `works` and `failed` are told of each call that AWS answered, or did not."""
+
+    def __init__(self, troubles: Troubles, worker_id: str, host: str, mono: Mono, rng: Random) -> None:
+        self._troubles, self._worker_id, self._host = troubles, worker_id, host
+        self._mono, self._rng = mono, rng
+        self._failures, self._since = 0, 0.0
+        self._troubled = 0
+        self.reported: Trouble | None = None
+        self.others_work = False
+
+    def failed(self, failure: AwsError, took_s: float = 0.0) -> Turn:
+        """AWS failed a call, after `took_s`. Returns when to make the next."""
+        self.others_work = False
+        if not self._failures:
+            self._since = self._mono() - took_s
+        self._failures += 1
+        trouble = Trouble(failure.kind, failure.code, str(failure), self._host, self._failures)
+        accident = self._failures <= ACCIDENTS and self._mono() - self._since < ACCIDENT_S
+        if accident and self.reported is None and not isinstance(failure, AccessDenied):
+            log.debug("a call failed", kind=failure.kind, error=trouble.words)
+            return Turn()
+        first_s, longest_s = EVERY_S
+        every_s = min(longest_s, first_s * 2.0 ** min(self._failures - 1, 8)) * self._rng.uniform(0.7, 1.0)
+        standing = self._troubles.report(self._worker_id, trouble, every_s)
+        self._say(trouble, alarm=standing.alarm)
+        self.reported, self._troubled = trouble, standing.troubled
+        return Turn(standing.turn_s, min(standing.turn_s, every_s))
+
+    def _say(self, trouble: Trouble, *, alarm: bool) -> None:
+        """One error for the whole fleet; of the others, who falls into trouble; nothing of who stays there."""
+        facts = {"kind": trouble.kind, "code": trouble.code, "error": trouble.words}
+        if alarm:
+            log.error("AWS fails", **facts, do=advice(trouble.kind, trouble.code, trouble.words))
+        elif self.reported is None or self.reported.mark != trouble.mark:
+            log.debug("AWS fails this worker, too", **facts)
+
+    def works(self) -> None:
+        """AWS answered."""
+        self._failures, self.others_work = 0, False
+        if self.reported is None:
+            return
+        standing = self._troubles.over(self._worker_id, self.reported)
+        say = log.info if standing.alarm else log.debug
+        say("AWS works again", kind=self.reported.kind, after_failures=self.reported.failures)
+        self.reported = None
+
+    def idle(self) -> None:
+        """Nothing is to be asked. Whoever has heard that AWS works again takes others' word for it."""
+        if self.others_work:
+            self.works()
+
+    def fewer(self) -> bool:
+        """Whether fewer are in trouble than when we reported ours: then a ring of the doorbell was missed."""
+        return self._troubles.count() < self._troubled
