@@ -82,7 +82,7 @@ def trouble_of(trouble: SharedTrouble, seen: FleetStatus) -> str:
     """Who is in trouble with AWS, since when, what AWS says, and what to do."""
     who = f"{trouble.workers:,} of {plural(max(trouble.workers, len(seen.workers)), 'worker')} on {', '.join(trouble.hosts)}"
     lasting = span(max(0, seen.now_ms - trouble.since_ms) / 1000)
-    return safe(f"{trouble.kind}: {who}, for {lasting}. {trouble.words.rstrip(".")}. {trouble.advice}")
+    return safe(f"{trouble.kind}: {who}, for {lasting}. {trouble.words.rstrip('.')}. {trouble.advice}")
 
 
 def lag(seen: Lag) -> str:
