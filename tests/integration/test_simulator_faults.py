@@ -18,8 +18,8 @@ from fleetpoll.simulator.config import Fault, Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.faults import CARRIED_OUT
 from fleetpoll.simulator.process import Simulator
 
-PATIENCE_S = 0.7
-SLOW_S = 0.4
+PATIENCE_S = 0.5
+SLOW_S = 0.3
 JOB = {"jobName": "n", "jobQueue": "q", "jobDefinition": "d"}
 
 
