@@ -28,7 +28,7 @@ from fleetpoll.state.pages import Lesson
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease, Look, Nothing
 
-RELEASED_AFTER_S = (1.0, 3.0)
+RELEASED_AFTER_S = (0.25, 1.0)
 """When the jobs of a failed call are due again: soon, and not all at once."""
 
 Wait = Callable[[float], bool]

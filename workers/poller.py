@@ -38,8 +38,8 @@ IDLE_S = 30.0
 """The longest that an idle poller trusts in being woken."""
 REDIS_RETRY_S = (0.25, 2.0)
 """The first and the longest pause after failures of Redis in a row; it doubles in between: 5 s after its return we work."""
-RECHECK_S = 15.0
-"""How often a worker that waits for its turn looks whether it has missed that AWS works again."""
+RECHECK_S = 5.0
+"""How often a worker that waits because AWS answers nobody looks whether it does: a ring may have been missed."""
 SWEEP_S, SWEEP_MORE_S = 60.0, 1.0
 """Between two sweeps: usually, and when the last one left work."""
 
@@ -141,8 +141,9 @@ class Poller:
         """Wait for our turn to try AWS again, or until others have found that it works."""
         start = self._mono()
         while (left := start + turn.wait_s - self._mono()) > 0 and not self._leaving():
-            if self._sleep(min(left, RECHECK_S), Ring.RECOVERED) is Ring.RECOVERED or self._aws.fewer():
-                self._aws.others_work = True
+            rang = self._sleep(min(left, RECHECK_S), Ring.RECOVERED) is Ring.RECOVERED
+            if rang or (turn.answered is not None and self._rooms.ledger.totals().answered > turn.answered):
+                self._aws.others_work = rang
                 self._sleep(start + turn.least_s - self._mono())
                 return
 

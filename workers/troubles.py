@@ -24,18 +24,26 @@ ACCIDENTS = 2
 """Failures in a row that are no trouble yet."""
 ACCIDENT_S = 10.0
 """Or, for failures that take their time: how long that may go on."""
+PAUSE_S = (0.5, 5.0)
+"""A worker's own pause while AWS answers others: at first, and in the end; it doubles in between."""
+SHARE_S = 1.0
+"""Where more than a few are in the same trouble (a host without a network), they try no more often than this together."""
 EVERY_S = (1.0, 5.0)
-"""Between two tries of all workers in trouble together: at first, and in the end; it doubles in between."""
+"""Between two tries of all workers in trouble, while AWS answers nobody: at first, and in the end; it doubles in between."""
 
 log = structlog.get_logger("poller")
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """When to try again: in `wait_s`; but in `least_s` if others find meanwhile that AWS works."""
+    """When to try again: in `wait_s`; but in `least_s` if a worker in trouble finds meanwhile that AWS works again.
+
+    With `answered` that is so as well as soon as more calls than these are answered: the turn is long because none was.
+    """
 
     wait_s: float = 0.0
     least_s: float = 0.0
+    answered: int | None = None
 
 
 class AwsTrouble:
@@ -45,7 +53,7 @@ class AwsTrouble:
         self._troubles, self._worker_id, self._host = troubles, worker_id, host
         self._mono, self._rng = mono, rng
         self._failures, self._since = 0, 0.0
-        self._troubled = 0
+        self._reports = self._same = 0
         self.reported: Trouble | None = None
         self.others_work = False
 
@@ -60,12 +68,15 @@ class AwsTrouble:
         if accident and self.reported is None and not isinstance(failure, AccessDenied):
             log.debug("a call failed", kind=failure.kind, error=trouble.words)
             return Turn()
-        first_s, longest_s = EVERY_S
-        every_s = min(longest_s, first_s * 2.0 ** min(self._failures - 1, 8)) * self._rng.uniform(0.7, 1.0)
-        standing = self._troubles.report(self._worker_id, trouble, every_s)
+        self._reports += 1
+        longest_s = max(PAUSE_S[1], SHARE_S * self._same)
+        pause_s = doubled(PAUSE_S[0], longest_s, self._reports) * self._rng.uniform(0.5, 1.0)
+        every_s = doubled(*EVERY_S, self._reports) * self._rng.uniform(0.7, 1.0)
+        standing = self._troubles.report(self._worker_id, trouble, pause_s, every_s)
         self._say(trouble, alarm=standing.alarm)
-        self.reported, self._troubled = trouble, standing.troubled
-        return Turn(standing.turn_s, min(standing.turn_s, every_s))
+        self.reported, self._same = trouble, standing.same
+        least_s = min(standing.turn_s, EVERY_S[1])
+        return Turn(standing.turn_s, least_s, standing.answered if standing.in_turn else None)
 
     def _say(self, trouble: Trouble, *, alarm: bool) -> None:
         """One error for the whole fleet; of the others, who falls into trouble; nothing of who stays there."""
@@ -77,7 +88,7 @@ class AwsTrouble:
 
     def works(self) -> None:
         """AWS answered."""
-        self._failures, self.others_work = 0, False
+        self._failures, self._reports, self._same, self.others_work = 0, 0, 0, False
         if self.reported is None:
             return
         standing = self._troubles.over(self._worker_id, self.reported)
@@ -90,6 +101,7 @@ class AwsTrouble:
         if self.others_work:
             self.works()
 
-    def fewer(self) -> bool:
-        """Whether fewer are in trouble than when we reported ours: then a ring of the doorbell was missed."""
-        return self._troubles.count() < self._troubled
+
+def doubled(first_s: float, longest_s: float, times: int) -> float:
+    """The pause after so many failures: doubling, up to the longest."""
+    return min(longest_s, first_s * 2.0 ** min(times - 1, 32))

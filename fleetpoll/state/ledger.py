@@ -36,8 +36,12 @@ class Totals:
     @property
     def fill(self) -> float | None:
         """Ids per answered call; None before the first."""
-        answered = self.calls - self.throttled - self.failed
-        return self.ids / answered if answered > 0 else None
+        return self.ids / self.answered if self.answered > 0 else None
+
+    @property
+    def answered(self) -> int:
+        """Calls that AWS answered."""
+        return self.calls - self.throttled - self.failed
 
 
 class Ledger:

@@ -34,14 +34,17 @@ class Trouble(msgspec.Struct, frozen=True):
 class Standing(NamedTuple):
     """How a worker stands among the others.
 
-    `turn_s` is until it is its turn to try again; `same` are in this very trouble, `troubled` in any, of the `workers` on
-    the roster. `alarm`: the fleet's alarm has been raised by this report, or is over with it.
+    `turn_s` is until it is its turn to try again, `in_turn` whether all try one after the other, because nobody was
+    answered since its last failure; `same` are in this very trouble, `troubled` in any, of the `workers` on the roster.
+    `answered` are the calls that AWS answered so far. `alarm`: it has been raised by this report, or is over with it.
     """
 
     turn_s: float
+    in_turn: bool
     same: int
     troubled: int
     workers: int
+    answered: int
     alarm: bool
 
 
@@ -61,21 +64,28 @@ class Troubles:
     def __init__(self, client: Connection, scripts: Scripts, keys: Keys) -> None:
         self._client, self._scripts, self._keys = client, scripts, keys
 
-    def report(self, worker_id: str, trouble: Trouble, every_s: float, *, now_ms: int | None = None) -> Standing:
-        """AWS fails this worker, still or anew; all in trouble shall try about `every_s` seconds apart."""
+    def report(
+        self, worker_id: str, trouble: Trouble, pause_s: float, every_s: float, *, now_ms: int | None = None
+    ) -> Standing:
+        """AWS fails this worker, still or anew.
+
+        It wants a pause of `pause_s`; while nobody is answered, all shall try in turn, `every_s` apart.
+        """
         facts = msgspec.json.encode(trouble).decode()
-        return self._run(worker_id, trouble, facts, round(every_s * 1000), now_ms)
+        return self._run(worker_id, trouble, facts, round(pause_s * 1000), round(every_s * 1000), now_ms)
 
     def over(self, worker_id: str, trouble: Trouble, *, now_ms: int | None = None) -> Standing:
         """AWS answers this worker again: all others in trouble are woken."""
-        return self._run(worker_id, trouble, "", 0, now_ms)
+        return self._run(worker_id, trouble, "", 0, 0, now_ms)
 
-    def _run(self, worker_id: str, trouble: Trouble, facts: str, every_ms: int, now_ms: int | None) -> Standing:
+    def _run(
+        self, worker_id: str, trouble: Trouble, facts: str, pause_ms: int, every_ms: int, now_ms: int | None
+    ) -> Standing:
         k, mark = self._keys, trouble.mark
-        keys = (k.troubles, k.roster, k.alarm(mark), k.doorbell)
-        args = ("" if now_ms is None else now_ms, worker_id, mark, facts, every_ms, ALARM_MS)
-        turn_ms, same, troubled, workers, alarm = self._scripts.run("trouble", keys, args)
-        return Standing(turn_ms / 1000, int(same), int(troubled), int(workers), bool(alarm))
+        keys = (k.troubles, k.roster, k.alarm(mark), k.doorbell, k.totals)
+        args = ("" if now_ms is None else now_ms, worker_id, mark, facts, pause_ms, every_ms, ALARM_MS)
+        turn_ms, in_turn, same, troubled, workers, answered, alarm = self._scripts.run("trouble", keys, args)
+        return Standing(turn_ms / 1000, bool(in_turn), same, troubled, workers, answered, bool(alarm))
 
     def count(self) -> int:
         """How many workers are in trouble."""
@@ -87,7 +97,7 @@ class Troubles:
         found = []
         for worker_id, record in stored.items():
             try:
-                turn, since, _, facts = record.split(" ", 3)
+                turn, since, _, _, facts = record.split(" ", 4)
                 trouble = msgspec.json.decode(facts, type=Trouble)
                 found.append(Troubled(worker_id, int(turn), int(since), trouble))
             except (ValueError, msgspec.DecodeError):

@@ -71,7 +71,7 @@ def booked(rooms: Rooms) -> int:
 def test_a_call_that_meets_a_fault_costs_a_token_and_a_moment(
     simulator: Simulator, rooms: Rooms, build: Build, fault: Fault
 ) -> None:
-    """It is counted by its kind, its jobs are due again within 3 s, nothing is believed of it; then all ends well."""
+    """It is counted by its kind, its jobs are due again within 1 s, nothing is believed of it; then all ends well."""
     ids = simulator.populate(5)
     rooms.schedule.track(ids)
     cycle = build(simulator.url)

@@ -30,12 +30,12 @@ def workers(rooms: Rooms) -> list[str]:
 
 def test_the_first_raises_the_alarm_and_the_last_ends_it(rooms: Rooms, workers: list[str]) -> None:
     """Once for all who are in the same trouble, whoever reports how often; another kind has an alarm of its own."""
-    raised = [rooms.troubles.report(name, EXPIRED, 1.0, now_ms=NOW).alarm for name in workers * 2]
-    other = rooms.troubles.report("w0", BROKEN, 1.0, now_ms=NOW)
+    raised = [rooms.troubles.report(name, EXPIRED, 0.5, 1.0, now_ms=NOW).alarm for name in workers * 2]
+    other = rooms.troubles.report("w0", BROKEN, 0.5, 1.0, now_ms=NOW)
     ended = [rooms.troubles.over(name, EXPIRED, now_ms=NOW).alarm for name in workers[1:]]
 
     assert raised == [True] + [False] * 19
-    assert other == (21.0, 1, 10, 10, True)
+    assert (other.same, other.troubled, other.workers, other.alarm) == (1, 10, 10, True)
     assert ended == [False] * 8 + [True]
     assert rooms.troubles.over("w0", BROKEN, now_ms=NOW).alarm
     assert rooms.troubles.count() == 0
@@ -45,7 +45,7 @@ def test_trouble_that_comes_and_goes_is_one_alarm_a_minute(rooms: Rooms, workers
     """Who falls in and out of trouble all the time does not fill a log."""
     alarms = []
     for _ in range(5):
-        alarms.append(rooms.troubles.report("w1", BROKEN, 1.0).alarm)
+        alarms.append(rooms.troubles.report("w1", BROKEN, 0.5, 1.0).alarm)
         alarms.append(rooms.troubles.over("w1", BROKEN).alarm)
 
     assert alarms == [True, True] + [False] * 8
@@ -55,31 +55,44 @@ def test_trouble_that_comes_and_goes_is_one_alarm_a_minute(rooms: Rooms, workers
 
 def test_an_alarm_that_was_over_is_raised_by_trouble_that_stays(rooms: Rooms, workers: list[str]) -> None:
     """A second trouble within the minute is told as soon as the first one is forgotten, not never."""
-    rooms.troubles.report("w1", BROKEN, 1.0)
+    rooms.troubles.report("w1", BROKEN, 0.5, 1.0)
     rooms.troubles.over("w1", BROKEN)
-    assert not rooms.troubles.report("w1", BROKEN, 1.0).alarm
+    assert not rooms.troubles.report("w1", BROKEN, 0.5, 1.0).alarm
     rooms.client.pexpire(rooms.keys.alarm(BROKEN.mark), 1)
 
-    alarms = [rooms.troubles.report("w1", BROKEN, 1.0).alarm for _ in range(1000)]
+    alarms = [rooms.troubles.report("w1", BROKEN, 0.5, 1.0).alarm for _ in range(1000)]
 
     assert alarms.count(True) == 1
 
 
-def test_those_in_trouble_take_turns(rooms: Rooms, workers: list[str]) -> None:
-    """Each gets a turn behind all others', in whatever trouble they are; the fleet tries once in a while, not ten times."""
-    turns = [rooms.troubles.report(name, EXPIRED, 2.0, now_ms=NOW).turn_s for name in workers]
+def test_those_in_trouble_take_turns_while_nobody_is_answered(rooms: Rooms, workers: list[str]) -> None:
+    """At first each makes its own pause; with the next failure they line up, in whatever trouble they are."""
+    firsts = [rooms.troubles.report(name, EXPIRED, 0.5, 2.0, now_ms=NOW) for name in workers]
+    later = [rooms.troubles.report(name, BROKEN, 1.0, 2.0, now_ms=NOW + 1000) for name in workers]
 
-    assert turns == [2.0 * number for number in range(1, 11)]
-    assert rooms.troubles.report("w0", BROKEN, 5.0, now_ms=NOW + 2000).turn_s == 18.0 + 5.0
-    assert rooms.troubles.report("w3", EXPIRED, 5.0, now_ms=NOW + 60_000).turn_s == 5.0  # all others' have passed
+    assert [(one.turn_s, one.in_turn) for one in firsts] == [(0.5, False)] * 10
+    assert [(one.turn_s, one.in_turn) for one in later] == [(2.0 * number, True) for number in range(1, 11)]
+    assert rooms.troubles.report("w3", BROKEN, 1.0, 5.0, now_ms=NOW + 60_000).turn_s == 5.0  # all others' have passed
+
+
+def test_nobody_waits_for_a_turn_while_others_are_answered(rooms: Rooms, workers: list[str]) -> None:
+    """Who fails where others do not has a pause of its own, however many are in trouble."""
+    for name in workers:
+        rooms.troubles.report(name, BROKEN, 1.0, 2.0, now_ms=NOW)
+    rooms.client.hincrby(rooms.keys.totals, "calls", 1)
+
+    standing = rooms.troubles.report("w1", BROKEN, 1.0, 2.0, now_ms=NOW)
+
+    assert (standing.turn_s, standing.in_turn, standing.answered) == (1.0, False, 1)
+    assert rooms.troubles.report("w1", BROKEN, 1.0, 2.0, now_ms=NOW).in_turn
 
 
 def test_a_clock_that_was_set_back_does_not_put_turns_off(rooms: Rooms, workers: list[str]) -> None:
     """However far the turns of others seem to be, a turn comes within 10 s for each that is in trouble."""
-    for name in workers:
-        rooms.troubles.report(name, EXPIRED, 2.0, now_ms=NOW)
+    for name in workers * 2:
+        rooms.troubles.report(name, EXPIRED, 0.5, 2.0, now_ms=NOW)
 
-    assert rooms.troubles.report("w0", EXPIRED, 2.0, now_ms=NOW - 3_600_000).turn_s == 100.0
+    assert rooms.troubles.report("w0", EXPIRED, 0.5, 2.0, now_ms=NOW - 3_600_000).turn_s == 100.0
 
 
 def test_who_works_again_rings_once(rooms: Rooms, workers: list[str]) -> None:
@@ -88,7 +101,7 @@ def test_who_works_again_rings_once(rooms: Rooms, workers: list[str]) -> None:
     rooms.troubles.over("w1", EXPIRED)
     assert rooms.doorbell.wait(0.1, lambda: False, Ring.RECOVERED) is None
 
-    rooms.troubles.report("w1", EXPIRED, 1.0)
+    rooms.troubles.report("w1", EXPIRED, 0.5, 1.0)
     rooms.troubles.over("w1", EXPIRED)
 
     assert rooms.doorbell.wait(5.0, lambda: False, Ring.RECOVERED) is Ring.RECOVERED
@@ -97,11 +110,11 @@ def test_who_works_again_rings_once(rooms: Rooms, workers: list[str]) -> None:
 def test_who_leaves_or_falls_silent_is_in_no_trouble(rooms: Rooms, workers: list[str], settings: Settings) -> None:
     """The roster's end is the trouble's end; until then a silent one holds up no turn of a roster that forgot it."""
     for name in ("w1", "w2", "stranger"):
-        rooms.troubles.report(name, EXPIRED, 1.0)
+        rooms.troubles.report(name, EXPIRED, 0.5, 1.0)
     rooms.roster.leave("w1")
     assert rooms.troubles.count() == 2
 
-    standing = rooms.troubles.report("w2", EXPIRED, 1.0)
+    standing = rooms.troubles.report("w2", EXPIRED, 0.5, 1.0)
     Janitor(rooms, settings).sweep()
 
     assert (standing.same, standing.troubled, standing.workers) == (1, 1, 9)
@@ -111,8 +124,8 @@ def test_who_leaves_or_falls_silent_is_in_no_trouble(rooms: Rooms, workers: list
 def test_troubles_are_read_by_kind(rooms: Rooms, workers: list[str], settings: Settings) -> None:
     """Status and doctor say how many workers are in which trouble, where, since when, and what to do."""
     for number, name in enumerate(workers[:3]):
-        rooms.troubles.report(name, EXPIRED, 1.0, now_ms=NOW + number)
-    rooms.troubles.report("w3", BROKEN, 1.0, now_ms=NOW)
+        rooms.troubles.report(name, EXPIRED, 0.5, 1.0, now_ms=NOW + number)
+    rooms.troubles.report("w3", BROKEN, 0.5, 1.0, now_ms=NOW)
     rooms.client.hset(rooms.keys.troubles, "newer", "of a release to come")
 
     first, second = shared(rooms.troubles.all())
@@ -138,6 +151,6 @@ def test_a_code_of_any_form_is_one_word(rooms: Rooms, workers: list[str]) -> Non
     """What AWS, or whoever answers in its place, calls its error cannot break a record or a key."""
     odd = Trouble("denied", "No Such\x00 {thing} 'é'" * 20, "words with\nlines", "host", 1)
 
-    assert rooms.troubles.report("w1", odd, 1.0).alarm
+    assert rooms.troubles.report("w1", odd, 0.5, 1.0).alarm
     assert [one.trouble for one in rooms.troubles.all()] == [odd]
     assert rooms.troubles.over("w1", odd).alarm
