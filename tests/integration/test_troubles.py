@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from rich.console import Console
 
+from fleetpoll.cli.status import overview
 from fleetpoll.client.checkup import Grade, check_troubles
 from fleetpoll.client.fleet import Fleet
+from fleetpoll.client.status import status_of
 from fleetpoll.client.troubles import shared
 from fleetpoll.janitor import Janitor
 from fleetpoll.settings import Settings
@@ -145,6 +148,28 @@ def test_troubles_are_read_by_kind(rooms: Rooms, workers: list[str], settings: S
     assert (second.kind, second.workers) == ("server", 1)
     assert [(finding.check, finding.grade) for finding in findings] == [("aws", Grade.WARN)] * 2
     assert findings[0].found == "3 of 10 workers (host-a): denied, The token is expired"
+
+
+def test_the_status_shows_trouble_while_there_is_any(rooms: Rooms, workers: list[str]) -> None:
+    """In a line of its own, with AWS's words unable to command a terminal; without trouble it is not mentioned."""
+    evil = Trouble("denied", "ExpiredTokenException", "The token\x1b[2J is expired", "host-a", 1)
+    assert "trouble" not in shown(rooms)
+    for name in workers[:3]:
+        rooms.troubles.report(name, evil, 0.5, 1.0)
+
+    text = shown(rooms)
+
+    assert "denied: 3 of 10 workers on host-a, for 0." in text
+    assert "The token\\x1b[2J is expired. Renew the credentials" in text
+    assert status_of(rooms).public()["trouble"][0]["workers"] == 3
+
+
+def shown(rooms: Rooms) -> str:
+    """The status as people read it."""
+    console = Console(width=400, markup=False)
+    with console.capture() as capture:
+        console.print(overview(status_of(rooms)))
+    return capture.get()
 
 
 def test_a_code_of_any_form_is_one_word(rooms: Rooms, workers: list[str]) -> None:
