@@ -26,7 +26,7 @@ from fleetpoll.state.allowance import PACE_S, Permit, Reason, Refused
 from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
 from fleetpoll.state.pages import Lesson
 from fleetpoll.state.rooms import DESCRIBE, Rooms
-from fleetpoll.state.schedule import Lease, Look, Nothing
+from fleetpoll.state.schedule import IDS_PER_LEASE, Lease, Look, Nothing
 
 RELEASED_AFTER_S = (0.25, 1.0)
 """When the jobs of a failed call are due again: soon, and not all at once."""
@@ -69,11 +69,15 @@ class Cycle:
         self._choice = Choice(settings)
         self._patience = Patience(round(settings.missing_grace * 1000), settings.missing_checks)
 
-    def run(self) -> Pass:
-        """One pass. Raises RedisUnavailable or StateError; AWS's failures are in the answer."""
+    def run(self, limit: int = IDS_PER_LEASE) -> Pass:
+        """One pass for up to `limit` jobs. Raises RedisUnavailable or StateError; AWS's failures are in the answer."""
         s = self._settings
         lease = self._rooms.schedule.claim(
-            s.visibility, margin_s=s.margin, patience_s=self._choice.patience_s, worker_id=self._worker_id
+            s.visibility,
+            margin_s=s.margin,
+            patience_s=self._choice.patience_s,
+            worker_id=self._worker_id,
+            limit=limit,
         )
         if isinstance(lease, Nothing):
             return Pass(wait_s=lease.wait_s, idle=True)

@@ -115,7 +115,7 @@ class Poller:
         if self._leaving():
             return
         asked_at = self._mono()
-        done = self._cycle.run()
+        done = self._cycle.run(self._aws.ids_max)
         self._calls += done.calls
         self._report(done)
         if done.failure is not None and not isinstance(done.failure, Throttled):

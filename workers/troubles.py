@@ -15,6 +15,7 @@ import structlog
 
 from fleetpoll.awsbatch.words import advice
 from fleetpoll.errors import AccessDenied, AwsError
+from fleetpoll.state.schedule import IDS_PER_LEASE
 from fleetpoll.state.troubles import Trouble, Troubles
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ SHARE_S = 1.0
 """Where more than a few are in the same trouble (a host without a network), they try no more often than this together."""
 EVERY_S = (1.0, 5.0)
 """Between two tries of all workers in trouble, while AWS answers nobody: at first, and in the end; it doubles in between."""
+
+PROBES_AFTER = 3
+"""After so many reports of trouble a try is made for one job only: the others need not wait for what will hardly come."""
 
 log = structlog.get_logger("poller")
 
@@ -85,6 +89,11 @@ class AwsTrouble:
             log.error("AWS fails", **facts, do=advice(trouble.kind, trouble.code, trouble.words))
         elif self.reported is None or self.reported.mark != trouble.mark:
             log.debug("AWS fails this worker, too", **facts)
+
+    @property
+    def ids_max(self) -> int:
+        """How many jobs the next call is worth."""
+        return 1 if self._reports >= PROBES_AFTER else IDS_PER_LEASE
 
     def works(self) -> None:
         """AWS answered."""

@@ -162,7 +162,7 @@ def test_failures_now_and_then_are_no_trouble(rooms: Rooms) -> None:
     assert rooms.troubles.count() == 1
     mine.works()
     assert rooms.troubles.count() == 0
-    assert mine.failed(SERVER) == Turn()
+    assert (mine.failed(SERVER), mine.ids_max) == (Turn(), 100)
 
 
 def test_a_denial_and_a_long_silence_are_trouble_at_once(rooms: Rooms) -> None:
@@ -177,6 +177,7 @@ def test_turns_of_one_worker_grow_and_have_an_end(rooms: Rooms) -> None:
     mine = aws_trouble(rooms)
     waits = [mine.failed(AccessDenied("no", "AccessDenied")).wait_s for _ in range(12)]
 
+    assert mine.ids_max == 1  # a hundred jobs need not wait for what will hardly come
     assert waits[0] <= troubles.PAUSE_S[0]
     assert 0.7 * EVERY_S[1] - 0.01 <= min(waits[3:])
     assert max(waits[1:]) <= EVERY_S[1] + 0.01
