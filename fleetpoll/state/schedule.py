@@ -119,7 +119,7 @@ class Schedule:
         limit: int = IDS_PER_LEASE,
         now_ms: int | None = None,
     ) -> Lease | Nothing:
-        """Borrow up to `limit` jobs: those due, topped up with those whose delay is over most nearly; or hear how long to wait.
+        """Borrow up to `limit` jobs: those due, topped up with those whose delay is most nearly over; or hear when to ask.
 
         With fewer due, the oldest waits up to `patience_s` for company; if that is negative, one that is due only
         so much later will do. A worker that names itself holds one lease at a time: what it still held is given back first,
