@@ -26,9 +26,9 @@ from fleetpoll.state.allowance import PACE_S, Permit, Reason, Refused
 from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
 from fleetpoll.state.pages import Lesson
 from fleetpoll.state.rooms import DESCRIBE, Rooms
-from fleetpoll.state.schedule import Lease, Look, Nothing
+from fleetpoll.state.schedule import IDS_PER_LEASE, Lease, Look, Nothing
 
-RELEASED_AFTER_S = (1.0, 3.0)
+RELEASED_AFTER_S = (0.25, 1.0)
 """When the jobs of a failed call are due again: soon, and not all at once."""
 
 Wait = Callable[[float], bool]
@@ -70,11 +70,15 @@ class Cycle:
         self._choice = Choice(settings)
         self._patience = Patience(round(settings.missing_grace * 1000), settings.missing_checks)
 
-    def run(self) -> Pass:
-        """One pass. Raises RedisUnavailable or StateError; AWS's failures are in the answer."""
+    def run(self, limit: int = IDS_PER_LEASE) -> Pass:
+        """One pass for up to `limit` jobs. Raises RedisUnavailable or StateError; AWS's failures are in the answer."""
         s = self._settings
         lease = self._rooms.schedule.claim(
-            s.visibility, margin_s=s.margin, patience_s=self._choice.patience_s, worker_id=self._worker_id
+            s.visibility,
+            margin_s=s.margin,
+            patience_s=self._choice.patience_s,
+            worker_id=self._worker_id,
+            limit=limit,
         )
         if isinstance(lease, Nothing):
             return Pass(wait_s=lease.wait_s, idle=True)
@@ -91,7 +95,7 @@ class Cycle:
         try:
             found = self._api.describe(ids)
         except BadRequest as refusal:
-            self._rooms.schedule.release(lease, (), call="failed")  # counts the call; the jobs stay with us
+            self._rooms.schedule.release(lease, (), call=refusal.kind)  # counts the call; the jobs stay with us
             if len(ids) == 1:
                 self._settle(lease, [self._rejected(lease, ids[0], refusal)], done, asked=0)
                 return
@@ -130,9 +134,9 @@ class Cycle:
         done.failure = failure
         if isinstance(failure, Throttled):
             done.slowed = self._bucket.penalize(permit.stamp_us, failure.retry_after_s)
-            self._rooms.schedule.release(lease, ids, call="throttled")
+            self._rooms.schedule.release(lease, ids, call=failure.kind)
         else:
-            self._rooms.schedule.release(lease, ids, delay_s=self._rng.uniform(*RELEASED_AFTER_S), call="failed")
+            self._rooms.schedule.release(lease, ids, delay_s=self._rng.uniform(*RELEASED_AFTER_S), call=failure.kind)
 
     def _plan(
         self, lease: Lease, ids: Sequence[str], found: dict[str, Description], granted: float

@@ -60,7 +60,13 @@ class RedisDenied(StateError):
 
 
 class AwsError(FleetpollError):
-    """AWS Batch answered no, or gave no usable answer. `code` is AWS's error code, or ''."""
+    """AWS Batch answered no, or gave no usable answer. `code` is AWS's error code, or ''.
+
+    `kind` is one short word to count it by: throttled, denied, refused; of an Unreachable timeout, connection, dns, server
+    (a 5xx), body (a page, a cut or foreign one) or other.
+    """
+
+    kind = "other"
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -70,6 +76,8 @@ class AwsError(FleetpollError):
 class Throttled(AwsError):
     """AWS said slow down. `retry_after_s` is AWS's own hint, 0.0 when it gave none."""
 
+    kind = "throttled"
+
     def __init__(self, message: str, code: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message, code)
         self.retry_after_s = retry_after_s
@@ -78,13 +86,21 @@ class Throttled(AwsError):
 class AccessDenied(AwsError):
     """Credentials are missing, expired, or not allowed to do this."""
 
+    kind = "denied"
+
 
 class BadRequest(AwsError):
     """AWS refused the content of the call; the same call will be refused again."""
 
+    kind = "refused"
+
 
 class Unreachable(AwsError):
     """No usable answer came: time-out, reset, 5xx, or a body that is cut off or not AWS's."""
+
+    def __init__(self, message: str, code: str = "", kind: str = "other") -> None:
+        super().__init__(message, code)
+        self.kind = kind
 
 
 class FleetClosed(FleetpollError):

@@ -22,7 +22,7 @@ class Janitor:
         kept_ms = round(self._settings.finished_kept * 1000)
         jobs, workers = self._rooms.scripts.run(
             "sweep",
-            (keys.ledger, keys.finished, keys.counts, keys.roster, keys.leases),
+            (keys.ledger, keys.finished, keys.counts, keys.roster, keys.leases, keys.troubles),
             ("", kept_ms, STEP, FORGOTTEN_BEATS),
         )
         return int(jobs), int(workers)

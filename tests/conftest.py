@@ -16,7 +16,7 @@ from fleetpoll.state.keys import Keys
 from fleetpoll.state.rooms import Rooms, open_rooms
 
 PERMANENT = frozenset(
-    {"schedule", "ledger", "counts", "finished", "events", "totals", "roster", "leases", "order"}
+    {"schedule", "ledger", "counts", "finished", "events", "totals", "roster", "leases", "order", "troubles"}
     | {"dwell", "dwelt", "price"}
     | {f"bucket:{op}" for op in ("DescribeJobs", "SubmitJob", "TerminateJob", "CancelJob", "ListJobs")}
 )

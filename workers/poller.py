@@ -20,7 +20,7 @@ from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.cadence.policy import PATIENCE
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.cycle import Cycle, Pass
-from fleetpoll.errors import AccessDenied, SettingsError, StateError, Throttled
+from fleetpoll.errors import SettingsError, StateError, Throttled
 from fleetpoll.janitor import STEP, Janitor
 from fleetpoll.jobs import JobStatus
 from fleetpoll.logs import configure
@@ -29,16 +29,17 @@ from fleetpoll.state.doorbell import SLICE_S, Ring
 from fleetpoll.state.rooms import Rooms, open_rooms
 from fleetpoll.state.roster import Facts, Order, OrderKind
 from workers.stopping import Stopping
+from workers.troubles import AwsTrouble, Turn
 
 EXIT_LEFT, EXIT_SETTINGS, EXIT_ORDERED = 0, 2, 10
 ERRORS_MAX = 5
 """Errors of our own making in a row that a poller survives; then the supervisor sees to it."""
 IDLE_S = 30.0
 """The longest that an idle poller trusts in being woken."""
-RETRY_S = (0.5, 15.0)
-"""The first and the longest pause after failures of AWS in a row; it doubles in between."""
 REDIS_RETRY_S = (0.25, 2.0)
-"""The same for Redis: when it is back, work goes on within 5 s."""
+"""The first and the longest pause after failures of Redis in a row; it doubles in between: 5 s after its return we work."""
+RECHECK_S = 5.0
+"""How often a worker that waits because AWS answers nobody looks whether it does: a ring may have been missed."""
 SWEEP_S, SWEEP_MORE_S = 60.0, 1.0
 """Between two sweeps: usually, and when the last one left work."""
 
@@ -79,11 +80,10 @@ class Poller:
         self._calls = 0
         self._order: Order | None = None
         self._next_beat = self._next_sweep = 0.0
-        self._aws = Setback(*RETRY_S)
+        self._aws = AwsTrouble(rooms.troubles, self.worker_id, self._host, self._mono, self._rng)
         self._redis = Setback(*REDIS_RETRY_S)
         self._bugs = Setback(*REDIS_RETRY_S)
         self._known = False  # to the roster
-        self._trouble = ""
 
     def run(self) -> None:
         """Work until told to leave."""
@@ -114,41 +114,45 @@ class Poller:
             return
         if self._leaving():
             return
-        done = self._cycle.run()
+        asked_at = self._mono()
+        done = self._cycle.run(self._aws.ids_max)
         self._calls += done.calls
         self._report(done)
-        if done.idle:
+        if done.failure is not None and not isinstance(done.failure, Throttled):
+            self._stay_away(self._aws.failed(done.failure, self._mono() - asked_at))
+        elif done.idle:
+            self._aws.idle()
             self._idle(done.wait_s)
-        elif pause_s := self._setback_s(done):
-            self._sleep(pause_s)
+        else:
+            if done.kept:
+                self._aws.works()
+            self._sleep(done.wait_s or 0.0)
 
     def _idle(self, wait_s: float | None) -> None:
         """Wait until something is due. Jobs tracked meanwhile wake us, unless those that are due wait for company anyway."""
         wait_s = IDLE_S if wait_s is None else min(wait_s, IDLE_S)
         wake = (Ring.TRACK,) if wait_s > PATIENCE * self._settings.freshness else ()
-        self._sleep(wait_s, *wake)
+        if self._aws.reported is None:
+            self._sleep(wait_s, *wake)
+        elif self._sleep(wait_s, Ring.RECOVERED, *wake) is Ring.RECOVERED:
+            self._aws.others_work = True
 
-    def _setback_s(self, done: Pass) -> float:
-        """How long to stay away after a pass that brought no answer. A throttle is the bucket's affair, not ours."""
-        if done.failure is None or isinstance(done.failure, Throttled):
-            return done.wait_s or 0.0
-        return self._aws.pause_s(self._rng)
+    def _stay_away(self, turn: Turn) -> None:
+        """Wait for our turn to try AWS again, or until others have found that it works."""
+        start = self._mono()
+        while (left := start + turn.wait_s - self._mono()) > 0 and not self._leaving():
+            rang = self._sleep(min(left, RECHECK_S), Ring.RECOVERED) is Ring.RECOVERED
+            if rang or (turn.answered is not None and self._rooms.ledger.totals().answered > turn.answered):
+                self._aws.others_work = rang
+                self._sleep(start + turn.least_s - self._mono())
+                return
 
     def _report(self, done: Pass) -> None:
-        """Log changes, not ticks: a run of equal failures is one line at its start and one at its end."""
+        """Log changes, not ticks."""
         self._report_losses(done)
         if isinstance(done.failure, Throttled):
             words = "throttled by AWS, the fleet slows down" if done.slowed else "throttled by AWS, once is no limit"
             log.log(logging.INFO if done.slowed else logging.DEBUG, words, answer=str(done.failure))
-        elif done.failure is not None:
-            kind = f"{type(done.failure).__name__} {done.failure.code}"
-            if kind != self._trouble:
-                hint = " (check credentials and policy)" if isinstance(done.failure, AccessDenied) else ""
-                log.error("describe failed, retrying", error=str(done.failure) + hint, kind=kind)
-            self._trouble = kind
-        elif done.kept and self._trouble:
-            log.info("describe works again", failures=self._aws.failures)
-            self._trouble, self._aws.failures = "", 0
         for transition in done.moved:
             if transition.after is JobStatus.REJECTED:
                 log.warning("AWS refuses to describe a job", job=transition.job_id, reason=transition.reason)
@@ -190,15 +194,21 @@ class Poller:
     def _leaving(self) -> bool:
         return self._stopping.drain or (self._order is not None and self._order.kind is OrderKind.STOP)
 
-    def _sleep(self, wait_s: float, *wake: Ring) -> None:
-        """Wait `wait_s`, beating in time; less if the bell rings for one of `wake`, orders change, or we are to leave."""
+    def _sleep(self, wait_s: float, *wake: Ring) -> Ring | None:
+        """Wait `wait_s`, beating in time; less if the bell rings for one of `wake`, orders change, or we are to leave.
+
+        Returns what rang of `wake`.
+        """
         until, order = self._mono() + wait_s, self._order
         while (left := until - self._mono()) > 0 and not self._leaving():
             until_beat = max(0.0, self._next_beat - self._mono())
             ring = self._rooms.doorbell.wait(min(left, until_beat), self._cut, Ring.ORDER, *wake)
             self._keep_house(at_once=ring is Ring.ORDER)
-            if ring in wake or self._order != order:
-                return
+            if ring in wake:
+                return ring
+            if self._order != order:
+                break
+        return None
 
     def _wait_for_token(self, wait_s: float) -> bool:
         """The cycle's sleep: all of it, unless we are to leave or an order came that ends work."""

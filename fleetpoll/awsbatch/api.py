@@ -1,17 +1,24 @@
-"""The calls to AWS Batch. One call is one HTTP request: the SDK's retries would be calls that the bucket never saw."""
+"""The calls to AWS Batch. One call is one HTTP request: the SDK's retries would be calls that the bucket never saw.
+
+The SDK keeps the credentials of a file or of the environment for as long as a client lives. After a denial the next call
+is made by a new client, so that credentials that were renewed meanwhile are found.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
 
+from fleetpoll.awsbatch.bounded import Bounded
 from fleetpoll.awsbatch.failures import named
 from fleetpoll.awsbatch.parse import descriptions
-from fleetpoll.errors import SettingsError
+from fleetpoll.clock import system_mono
+from fleetpoll.errors import AccessDenied, SettingsError
 
 if TYPE_CHECKING:
     from fleetpoll.jobs import Description
@@ -59,35 +66,60 @@ class BatchApi:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._client = open_client(settings, parameter_validation=False)
-        self._client.meta.events.register("before-parse.batch.DescribeJobs", _take_body)
+        self._settings, self._denied = settings, False
+        self._client = self._open()
+
+    def _open(self) -> Any:
+        client = open_client(self._settings, parameter_validation=False)
+        whole_s = self._settings.connect_timeout + self._settings.read_timeout
+        bounded = Bounded(client._endpoint.http_session, whole_s, system_mono)  # noqa: SLF001 - it has the proxies and certificates
+        client.meta.events.register("before-send.batch.DescribeJobs", bounded)
+        client.meta.events.register("before-parse.batch.DescribeJobs", _take_body)
+        return client
+
+    @contextmanager
+    def _calling(self) -> Iterator[Any]:
+        """The client for one call."""
+        if self._denied:
+            try:
+                renewed = self._open()
+            except SettingsError as error:  # a profile that is being rewritten: no reason to end
+                raise AccessDenied(f"AWS credentials cannot be had: {error}", "SettingsError") from error
+            self._client.close()
+            self._client, self._denied = renewed, False
+        try:
+            with named():
+                yield self._client
+        except AccessDenied:
+            self._denied = True
+            raise
 
     def describe(self, ids: Sequence[str]) -> dict[str, Description]:
         """What AWS says of those `ids` (1…100) that it knows; the others are absent."""
-        with named():
-            answer = self._client.describe_jobs(jobs=list(ids))
+        with self._calling() as client:
+            answer = client.describe_jobs(jobs=list(ids))
         found: dict[str, Description] = answer[PARSED]
         return found
 
     def submit_job(self, **request: Any) -> dict[str, Any]:
         """SubmitJob with AWS's own arguments and answer."""
-        with named():
-            return dict(self._client.submit_job(**request))
+        with self._calling() as client:
+            return dict(client.submit_job(**request))
 
     def terminate_job(self, job_id: str, reason: str) -> None:
         """TerminateJob."""
-        with named():
-            self._client.terminate_job(jobId=job_id, reason=reason)
+        with self._calling() as client:
+            client.terminate_job(jobId=job_id, reason=reason)
 
     def cancel_job(self, job_id: str, reason: str) -> None:
         """CancelJob."""
-        with named():
-            self._client.cancel_job(jobId=job_id, reason=reason)
+        with self._calling() as client:
+            client.cancel_job(jobId=job_id, reason=reason)
 
     def list_jobs(self, **request: Any) -> dict[str, Any]:
         """One page of ListJobs with AWS's own arguments and answer."""
-        with named():
-            return dict(self._client.list_jobs(**request))
+        with self._calling() as client:
+            return dict(client.list_jobs(**request))
 
 
 def _take_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong with a call, as one of our four errors.
+"""What can go wrong with a call, as one of our four errors, each with a word to count it by.
 
 Throttle codes are matched by their text: the Batch model does not define them, so botocore has no classes for them.
 """
@@ -6,6 +6,7 @@ Throttle codes are matched by their text: the Batch model does not define them, 
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
     CredentialRetrievalError,
     HTTPClientError,
     NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
+    ReadTimeoutError,
     SSOError,
     TokenRetrievalError,
 )
@@ -25,6 +28,7 @@ from botocore.exceptions import (
     ConnectionError as NoConnection,
 )
 
+from fleetpoll.awsbatch.words import tidy
 from fleetpoll.errors import AccessDenied, AwsError, BadRequest, FleetpollError, Throttled, Unreachable
 
 THROTTLES = frozenset(
@@ -52,10 +56,13 @@ DENIALS = frozenset(
         "IncompleteSignature",
         "InvalidClientTokenId",
         "InvalidSignatureException",
+        "InvalidToken",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
         "NotAuthorized",
         "OptInRequired",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "UnauthorizedOperation",
         "UnrecognizedClientException",
@@ -74,6 +81,8 @@ CREDENTIALS = (
 HTTP_BAD_REQUEST, HTTP_TOO_MANY = 400, 429
 HTTP_DENIED = (401, 403)
 HTTP_SERVER = 500  # from here on, it is the server that failed
+DEEP = 10
+"""How many causes down an error is looked into; they could form a ring."""
 RETRY_AFTER_MAX_S = 60.0
 """The longest hint that is believed: one odd header must not stop a fleet for a day."""
 
@@ -87,14 +96,33 @@ def named() -> Iterator[None]:
         raise
     except ClientError as error:
         if error.operation_name not in OPERATIONS:  # STS or SSO, asked on our behalf
-            raise AccessDenied(f"AWS credentials cannot be had: {error}", error_code(error.response)) from error
+            words = tidy(f"AWS credentials cannot be had: {error}")
+            raise AccessDenied(words, error_code(error.response)) from error
         raise of_response(error.response) from error
     except CREDENTIALS as error:
-        raise AccessDenied(f"AWS credentials cannot be had: {error}", type(error).__name__) from error
+        raise AccessDenied(tidy(f"AWS credentials cannot be had: {error}"), type(error).__name__) from error
     except BotoCoreError as error:
-        raise Unreachable(f"AWS Batch gave no answer: {error}", type(error).__name__) from error
+        kind, why = cause_of(error)
+        raise Unreachable(tidy(f"AWS Batch gave no answer: {error}{why}"), type(error).__name__, kind) from error
     except Exception as error:  # what botocore's parsers make of a proxy's page has no common root
-        raise Unreachable(f"AWS Batch's answer could not be read: {error!r}", type(error).__name__) from error
+        words = tidy(f"AWS Batch's answer could not be read: {error!r}")
+        raise Unreachable(words, type(error).__name__, "body") from error
+
+
+def cause_of(error: BotoCoreError) -> tuple[str, str]:
+    """Why no answer came: the word for it, and in brackets the words of the system, where it has any."""
+    below: BaseException | None = error.kwargs.get("error") if isinstance(error.kwargs.get("error"), Exception) else None
+    deepest: OSError | None = None
+    for _ in range(DEEP):
+        if isinstance(below, OSError):
+            deepest = below
+        below = below and (below.__cause__ or below.__context__)
+    why = f" ({deepest.strerror})" if deepest is not None and deepest.strerror else ""
+    if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
+        return "timeout", why
+    if isinstance(deepest, socket.gaierror):
+        return "dns", why
+    return ("connection" if isinstance(error, NoConnection | HTTPClientError) else "other"), why
 
 
 def error_code(response: Mapping[str, Any]) -> str:
@@ -116,9 +144,8 @@ def http_status(response: Mapping[str, Any]) -> int:
 def of_response(response: Mapping[str, Any]) -> AwsError:
     """The error that an answer of AWS's stands for."""
     code = error_code(response)
-    words = str(part(response, "Error").get("Message") or "no message")
     http = http_status(response)
-    text = f"{code}: {words}"
+    text = tidy(f"{code}: {part(response, 'Error').get('Message') or 'no message'}")
     if code in THROTTLES or http == HTTP_TOO_MANY:
         return Throttled(text, code, retry_after_s(part(part(response, "ResponseMetadata"), "HTTPHeaders")))
     if code in DENIALS or http in HTTP_DENIED:
@@ -126,7 +153,7 @@ def of_response(response: Mapping[str, Any]) -> AwsError:
     if http == HTTP_BAD_REQUEST and code in REFUSALS:
         return BadRequest(text, code)
     # A 5xx; or a redirect, a 404, a 400 with a code of somebody else's: not the words of AWS Batch.
-    return Unreachable(text, code)
+    return Unreachable(text, code, "server" if http >= HTTP_SERVER else "body")
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:

@@ -95,7 +95,7 @@ def _one_by_one(body: bytes) -> Iterator[_Job]:
     try:
         raw_jobs = _raw_answer(_mended(body)).jobs
     except _UNREADABLE as error:
-        raise Unreachable(f"AWS Batch answered with a body that is no list of jobs: {error}", "BadBody") from None
+        raise Unreachable(f"AWS Batch answered with a body that is no list of jobs: {error}", "BadBody", "body") from None
     for raw in raw_jobs:
         job = _as_far_as_known(raw)
         if job is not None:

@@ -9,12 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from fleetpoll.cli.options import Asked, as_json, pass_asked
-from fleetpoll.cli.render import COLOURS, emit, plural, span
+from fleetpoll.cli.render import COLOURS, emit, plural, safe, span
 from fleetpoll.cli.tables import console, facts
 from fleetpoll.client.fleet import open_fleet
 
 if TYPE_CHECKING:
     from fleetpoll.client.status import FleetStatus, Lag
+    from fleetpoll.client.troubles import SharedTrouble
     from fleetpoll.jobs import JobStatus
     from fleetpoll.state.allowance import BucketView
     from fleetpoll.state.ledger import Totals
@@ -48,6 +49,7 @@ def overview(seen: FleetStatus) -> Table:
         ("fill", f"{seen.totals.fill:.1f} ids a call" if seen.totals.fill is not None else "-"),
         ("lag", lag(seen.lag)),
         ("workers", workers(seen)),
+        *(("trouble", Text(trouble_of(trouble, seen), style="red")) for trouble in seen.troubles),
     ]
     if seen.order is not None:
         rows.append(("order", f"{seen.order.kind.value} (fleetpoll fleet resume takes it back)"))
@@ -71,7 +73,16 @@ def rate(bucket: BucketView) -> str:
 def calls(totals: Totals) -> str:
     """All calls since the fleet began."""
     share = totals.throttled / totals.calls if totals.calls else 0.0
-    return f"{totals.calls:,} made, {totals.throttled:,} throttled ({share:.2%}), {totals.failed:,} failed"
+    kinds = ", ".join(f"{count:,} {safe(kind)}" for kind, count in totals.failures.items())
+    made = f"{totals.calls:,} made, {totals.throttled:,} throttled ({share:.2%}), {totals.failed:,} failed"
+    return f"{made} ({kinds})" if kinds else made
+
+
+def trouble_of(trouble: SharedTrouble, seen: FleetStatus) -> str:
+    """Who is in trouble with AWS, since when, what AWS says, and what to do."""
+    who = f"{trouble.workers:,} of {plural(max(trouble.workers, len(seen.workers)), 'worker')} on {', '.join(trouble.hosts)}"
+    lasting = span(max(0, seen.now_ms - trouble.since_ms) / 1000)
+    return safe(f"{trouble.kind}: {who}, for {lasting}. {trouble.words.rstrip('.')}. {trouble.advice}")
 
 
 def lag(seen: Lag) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fleetpoll.awsbatch.words import advice
 from fleetpoll.client.calls import open_calls
 from fleetpoll.client.fleet import Fleet, open_fleet
 from fleetpoll.errors import AwsError, EmbeddedError, SettingsError, StateError, TokenRefused
@@ -47,6 +48,7 @@ def check_up(settings: Settings, *, aws: bool) -> Iterator[Finding]:
             if settings.redis_url is None:
                 yield Finding("embedded", Grade.OK, "the embedded server of this machine; others need FLEETPOLL_REDIS_URL")
             yield from check_workers(fleet)
+            yield from check_troubles(fleet)
             if aws:
                 yield check_aws(fleet)
     except (StateError, EmbeddedError) as error:
@@ -97,6 +99,16 @@ def check_workers(fleet: Fleet) -> Iterator[Finding]:
     yield graded("budget", overridden, found, "fleetpoll budget resume, or budget set --unpin.")
 
 
+def check_troubles(fleet: Fleet) -> Iterator[Finding]:
+    """What the workers say of AWS. Nothing while it works for them."""
+    seen = fleet.status()
+    for trouble in seen.troubles:
+        of_all = max(trouble.workers, len(seen.workers))
+        grade = Grade.FAIL if trouble.workers == of_all else Grade.WARN
+        found = f"{trouble.workers} of {of_all} workers ({', '.join(trouble.hosts)}): {trouble.kind}, {trouble.words}"
+        yield Finding("aws", grade, found, trouble.advice)
+
+
 def check_aws(fleet: Fleet) -> Finding:
     """Credentials, Region, permission and network, by one DescribeJobs call for a job that is none."""
     if fleet.bucket().view().paused:
@@ -106,7 +118,8 @@ def check_aws(fleet: Fleet) -> Finding:
         asked_at = time.monotonic()
         calls.describe([NO_JOB])
     except (AwsError, TokenRefused, SettingsError) as error:
-        return Finding("aws", Grade.FAIL, str(error), "Check credentials, Region, batch:DescribeJobs and the endpoint.")
+        what = advice(error.kind, error.code, str(error)) if isinstance(error, AwsError) else ""
+        return Finding("aws", Grade.FAIL, str(error), what or "Check credentials, Region and the endpoint.")
     return Finding("aws", Grade.OK, f"DescribeJobs answers in {time.monotonic() - asked_at:.2f} s")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from fleetpoll.client.troubles import SharedTrouble, shared
 from fleetpoll.jobs import JobStatus, seconds
 from fleetpoll.state.allowance import BucketView
 from fleetpoll.state.ledger import Totals
@@ -40,6 +41,7 @@ class FleetStatus:
     totals: Totals
     lag: Lag
     workers: list[Beat]
+    troubles: list[SharedTrouble]
     order: Order | None
 
     @property
@@ -63,10 +65,17 @@ class FleetStatus:
                 "pinned": b.pinned,
                 "paused": b.paused,
             },
-            "calls": {"total": t.calls, "throttled": t.throttled, "failed": t.failed, "ids": t.ids},
+            "calls": {
+                "total": t.calls,
+                "throttled": t.throttled,
+                "failed": t.failed,
+                "failures": t.failures,
+                "ids": t.ids,
+            },
             "fill": t.fill,
             "lag": {"mean": self.lag.mean_s, "p50": self.lag.p50_s, "p99": self.lag.p99_s},
             "workers": [public_beat(beat) for beat in self.alive],
+            "trouble": [trouble.public() for trouble in self.troubles],
             "order": self.order.kind.value if self.order else None,
         }
 
@@ -103,6 +112,7 @@ def status_of(rooms: Rooms) -> FleetStatus:
         totals=rooms.ledger.totals(),
         lag=lag_of([t.lag_ms for t in rooms.events.recent(RECENT) if t.lag_ms is not None]),
         workers=rooms.roster.workers(),
+        troubles=shared(rooms.troubles.all()),
         order=rooms.roster.order(),
     )
 

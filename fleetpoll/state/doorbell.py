@@ -1,4 +1,4 @@
-"""The channel that wakes waiting workers: it rings when jobs were tracked and when an order was given.
+"""The channel that wakes waiting workers: it rings when jobs were tracked, orders given, or AWS has begun to work again.
 
 Waiting on it costs no Redis command. A ring that is missed costs nothing but time: who waits also has a latest moment.
 """
@@ -24,10 +24,11 @@ SLICE_S = 0.25
 
 
 class Ring(StrEnum):
-    """Why the doorbell rang."""
+    """Why the doorbell rang, what matters most first."""
 
-    TRACK = "track"
     ORDER = "order"
+    RECOVERED = "recovered"
+    TRACK = "track"
 
 
 class Doorbell:
@@ -52,13 +53,14 @@ class Doorbell:
         """
         until = self._mono() + wait_s
         while (left := until - self._mono()) > 0 and not stop():
-            ring = self._next(min(left, SLICE_S))
-            if ring in wake:
-                return ring
+            heard = self._next(min(left, SLICE_S))
+            for ring in Ring:
+                if ring in heard and ring in wake:
+                    return ring
         return None
 
-    def _next(self, wait_s: float) -> Ring | None:
-        """What rang within `wait_s`. Rings that piled up while nobody listened are one; an order among them outranks."""
+    def _next(self, wait_s: float) -> set[str]:
+        """What rang within `wait_s`, and all that rang before while nobody listened. A newer release may ring otherwise."""
         self.listen()
         assert self._pubsub is not None  # noqa: S101 - listen has just made it
         heard: set[str] = set()
@@ -67,11 +69,11 @@ class Doorbell:
                 while message := self._pubsub.get_message(timeout=0.0 if heard else wait_s):
                     heard.add(str(message["data"]))
         except UnicodeDecodeError:  # somebody else's publish on our channel
-            return None
+            return set()
         except Exception:
             self.close()
             raise
-        return next((ring for ring in (Ring.ORDER, Ring.TRACK) if ring in heard), None)  # a newer release may ring otherwise
+        return heard
 
     def close(self) -> None:
         """Stop listening."""

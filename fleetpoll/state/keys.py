@@ -17,10 +17,13 @@ all of it, while many fleets spread over the Cluster.
 | dwelt            | zset    | group -> ms of the last note on its page; the oldest groups are forgotten by it         |
 | price            | string  | ln p of the fleet's price of a look (see cadence/learned.py)                            |
 | leases           | hash    | worker id -> fence of its last lease                                                    |
+| troubles         | hash    | worker id -> how AWS fails it (see trouble.lua); empty while all is well                |
+| alarm:KIND       | string  | whether the alarm of that kind of trouble has been raised lately; expires              |
 | order            | string  | what the whole fleet is told to do (drain, stop)                                        |
-| doorbell         | channel | rings when jobs were tracked ("track") or an order was given ("order")                  |
+| doorbell         | channel | rings when jobs were tracked ("track"), an order was given ("order") or AWS works again |
 
-All keys are permanent: their number does not depend on the number of jobs, and what is in them is trimmed or swept.
+All keys but the alarms are permanent: their number does not depend on the number of jobs, and what is in them is trimmed
+or swept.
 """
 
 from __future__ import annotations
@@ -91,6 +94,15 @@ class Keys:
     def leases(self) -> str:
         """Hash of the fences of the workers' last leases."""
         return self._key("leases")
+
+    @property
+    def troubles(self) -> str:
+        """Hash of the workers that AWS fails."""
+        return self._key("troubles")
+
+    def alarm(self, mark: str) -> str:
+        """String with the state of the alarm of one kind of trouble."""
+        return self._key(f"alarm:{mark}")
 
     @property
     def order(self) -> str:

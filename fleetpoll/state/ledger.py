@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,24 +16,31 @@ if TYPE_CHECKING:
     from fleetpoll.state.keys import Keys
 
 SCAN_STEP = 500
+FAILED = "failed:"
+"""What the counters of failures of one kind begin with, see release.lua."""
 
 _decode = msgspec.json.Decoder(Snapshot).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """DescribeJobs calls since the fleet began."""
+    """DescribeJobs calls since the fleet began. `failures` are those that failed by kind (see errors.AwsError)."""
 
     calls: int = 0
     throttled: int = 0
     failed: int = 0
     ids: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
 
     @property
     def fill(self) -> float | None:
         """Ids per answered call; None before the first."""
-        answered = self.calls - self.throttled - self.failed
-        return self.ids / answered if answered > 0 else None
+        return self.ids / self.answered if self.answered > 0 else None
+
+    @property
+    def answered(self) -> int:
+        """Calls that AWS answered."""
+        return self.calls - self.throttled - self.failed
 
 
 class Ledger:
@@ -79,7 +86,9 @@ class Ledger:
     def totals(self) -> Totals:
         """The calls that the fleet made."""
         stored: Any = self._client.hgetall(self._keys.totals)
-        return Totals(**{name: int(stored.get(name, 0)) for name in Totals.__slots__})
+        counted = {name: int(stored.get(name, 0)) for name in ("calls", "throttled", "failed", "ids")}
+        failures = {name.removeprefix(FAILED): int(n) for name, n in sorted(stored.items()) if name.startswith(FAILED)}
+        return Totals(**counted, failures=failures)
 
 
 def snapshots(ids: Sequence[str], records: Sequence[str | None]) -> dict[str, Snapshot]:

@@ -17,6 +17,7 @@ from fleetpoll.state.ledger import Ledger
 from fleetpoll.state.roster import Roster
 from fleetpoll.state.schedule import Schedule
 from fleetpoll.state.scripts import Scripts
+from fleetpoll.state.troubles import Troubles
 
 if TYPE_CHECKING:
     from fleetpoll.settings import Settings
@@ -41,6 +42,7 @@ class Rooms:
     events: Events
     knowledge: Knowledge
     roster: Roster
+    troubles: Troubles
     doorbell: Doorbell
     buckets: dict[str, FleetBucket]
 
@@ -76,6 +78,7 @@ def open_rooms(url: str, settings: Settings, mono: Mono = system_mono, *, worker
         events=Events(client, keys),
         knowledge=Knowledge(client, scripts, keys),
         roster=Roster(client, scripts, keys),
+        troubles=Troubles(client, scripts, keys),
         doorbell=Doorbell(client, keys, mono),
         buckets=buckets,
     )

@@ -86,7 +86,8 @@ class Roster:
 
     def _beat(self, worker_id: str, facts: str, now_ms: int | None) -> Heard:
         args = ("" if now_ms is None else now_ms, worker_id, facts)
-        stamp, order, new = self._scripts.run("beat", (self._keys.roster, self._keys.order, self._keys.leases), args)
+        k = self._keys
+        stamp, order, new = self._scripts.run("beat", (k.roster, k.order, k.leases, k.troubles), args)
         return Heard(int(stamp), parse_order(order), bool(new))
 
     def workers(self) -> list[Beat]:

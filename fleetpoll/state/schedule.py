@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -121,18 +121,19 @@ class Schedule:
         margin_s: float,
         patience_s: float = 0.0,
         worker_id: str = "",
+        limit: int = IDS_PER_LEASE,
         now_ms: int | None = None,
     ) -> Lease | Nothing:
-        """Borrow up to 100 jobs: those due, topped up with those whose delay is over most nearly; or hear how long to wait.
+        """Borrow up to `limit` jobs: those due, topped up with those whose delay is most nearly over; or hear when to ask.
 
-        With fewer than 100 due, the oldest waits up to `patience_s` for company; if that is negative, one that is due only
+        With fewer due, the oldest waits up to `patience_s` for company; if that is negative, one that is due only
         so much later will do. A worker that names itself holds one lease at a time: what it still held is given back first,
         so that a claim whose reply was lost costs nothing.
         """
         asked_at = self._mono()
         k = self._keys
         keys = (k.schedule, k.ledger, k.totals, k.leases, k.price)
-        args = (_now(now_ms), IDS_PER_LEASE, _ms(visibility_s), _ms(patience_s), worker_id)
+        args = (_now(now_ms), limit, _ms(visibility_s), _ms(patience_s), worker_id)
         claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:
             return Nothing(None if wait_or_due < 0 else wait_or_due / 1000, int(live))
@@ -158,13 +159,14 @@ class Schedule:
         ids: Sequence[str],
         *,
         delay_s: float | None = None,
-        call: Literal["", "throttled", "failed"] = "",
+        call: str = "",
         now_ms: int | None = None,
     ) -> int:
         """Give jobs of a lease back without results. Returns how many were still held.
 
         They are due after `delay_s`; None keeps their place, so that a lease that never got a token costs them no lag.
-        When they were looked at last stays known. `call` says how a call that was made for them ended, to be counted.
+        When they were looked at last stays known. `call` is the kind of failure of a call that was made for
+        them, to be counted.
         """
         moment_ms = lease.now_ms(self._mono()) if now_ms is None else now_ms
         args: list[Argument] = [lease.fence, call]

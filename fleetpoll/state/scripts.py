@@ -36,13 +36,14 @@ VERBS = (
         "sweep",
         "teach",
         "track",
+        "trouble",
         "untrack",
     ),
 )
 LAW, LEARN = "law", "learn"
 HEADS = {"penalize": LAW, "refund": LAW, "reserve": LAW, "steer": LAW, "settle": LEARN}
 """What some verbs begin with: what a bucket is, and at which rate it refills; how dwell times are learnt."""
-REPEATABLE = frozenset({"penalize", "release", "settle", "steer", "sweep", "teach", "track", "untrack"})
+REPEATABLE = frozenset({"penalize", "release", "settle", "steer", "sweep", "teach", "track", "trouble", "untrack"})
 """Verbs that are idempotent or fenced: a lost reply is answered by asking again. A token would be taken twice;
 a claim is made anew by whoever is ready for it, and gives back what was lost. A throttle that is told twice counts twice
 as long as it cuts nothing, and after a cut it is an older event.

@@ -27,6 +27,7 @@ class Answer:
     cut: bool = False  # promises a longer body than it sends
     reset: bool = False  # resets the connection instead
     hang: bool = False  # is silent for a while instead
+    withheld: bool = False  # is silent for a while after the head
 
 
 class BadServer(ThreadingHTTPServer):
@@ -44,6 +45,11 @@ class BadServer(ThreadingHTTPServer):
         """Where it listens."""
         return f"http://127.0.0.1:{self.server_port}"
 
+    def answer_to(self, authorization: str) -> Answer:
+        """What is said to whoever signs so."""
+        del authorization
+        return self.answer
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is what some tests are about."""
 
@@ -59,7 +65,7 @@ class BadHandler(BaseHTTPRequestHandler):
         """Answer as told."""
         request = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append(json.loads(request) if request.startswith(b"{") else request)
-        answer = self.server.answer
+        answer = self.server.answer_to(self.headers.get("Authorization", ""))
         if answer.hang:
             self.server.over.wait(HANG_S)
         if answer.reset or answer.hang:
@@ -71,6 +77,8 @@ class BadHandler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body) + 100 * answer.cut))
         self.end_headers()
+        if answer.withheld:
+            self.server.over.wait(HANG_S)
         self.wfile.write(answer.body)
         self.close_connection = answer.cut
 
@@ -79,9 +87,9 @@ class BadHandler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[BadServer]:
+def serving(given: BadServer | None = None) -> Iterator[BadServer]:
     """A bad server for as long as the block lasts."""
-    with BadServer() as server:
+    with given or BadServer() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server

@@ -154,7 +154,7 @@ def test_status_as_json_is_one_object(cli: Cli, rooms: Rooms) -> None:
     assert (seen["jobs"], seen["live"], seen["tracked"]) == ({"SUCCEEDED": 1, "UNSEEN": 1}, 1, 2)
     rate = {"configured": 10.0, "granted": 5.0, "limit": None, "burst": 1.25, "pinned": None, "paused": False}
     assert seen["rate"] == rate
-    assert seen["calls"] == {"total": 1, "throttled": 0, "failed": 0, "ids": 2}
+    assert seen["calls"] == {"total": 1, "throttled": 0, "failed": 0, "failures": {}, "ids": 2}
     assert seen["workers"] == []
 
 

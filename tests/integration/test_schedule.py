@@ -343,13 +343,14 @@ def test_calls_are_counted_by_how_they_ended(rooms: Rooms) -> None:
     lease = lease_of(rooms, NOW)
     rooms.schedule.release(lease, ids, call="throttled", now_ms=NOW)
     lease = lease_of(rooms, NOW)
-    rooms.schedule.release(lease, ids, call="failed", now_ms=NOW)
+    rooms.schedule.release(lease, ids, call="timeout", now_ms=NOW)
     lease = lease_of(rooms, NOW)
     settle(rooms, lease, [Look(job_id, 1.0) for job_id in ids], NOW)
 
     totals = rooms.ledger.totals()
 
     assert (totals.calls, totals.throttled, totals.failed, totals.ids) == (3, 1, 1, 3)
+    assert totals.failures == {"timeout": 1}
     assert totals.fill == 3.0
 
 
@@ -380,7 +381,7 @@ def test_a_sweep_forgets_finished_jobs_after_their_time(rooms: Rooms) -> None:
     lease = lease_of(rooms, NOW)
     settle(rooms, lease, [moved_to(lease, done, JobStatus.FAILED, None), Look(live, 1.0)], NOW)
     k = rooms.keys
-    keys = (k.ledger, k.finished, k.counts, k.roster, k.leases)
+    keys = (k.ledger, k.finished, k.counts, k.roster, k.leases, k.troubles)
 
     assert rooms.scripts.run("sweep", keys, (NOW + 999, 1000, 10, 60_000)) == [0, 0]
     assert rooms.scripts.run("sweep", keys, (NOW + 1000, 1000, 10, 60_000)) == [1, 0]

@@ -2,6 +2,7 @@
 -- KEYS[1] roster    hash worker id -> "ms facts"  ARGV[1] now in ms, '' = server clock
 -- KEYS[2] order     string                        ARGV[2] worker id
 -- KEYS[3] leases    hash worker id -> fence       ARGV[3] facts (JSON), '' = the worker leaves
+-- KEYS[4] troubles  hash, see trouble.lua
 -- Returns {now, order, 1 = the roster did not know this worker, else 0}
 local now = tonumber(ARGV[1])
 if not now then
@@ -13,6 +14,7 @@ local stamp = string.format('%.0f', now)
 if ARGV[3] == '' then
   redis.call('HDEL', KEYS[1], ARGV[2])
   redis.call('HDEL', KEYS[3], ARGV[2])
+  redis.call('HDEL', KEYS[4], ARGV[2])
 else
   new = redis.call('HSET', KEYS[1], ARGV[2], stamp .. ' ' .. ARGV[3])
 end

@@ -1,6 +1,6 @@
 -- release: give a lease back without results, as far as it is still held. Fenced, hence safe to repeat.
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] fence
--- KEYS[2] totals    hash counter -> number        ARGV[2] counter to raise beside 'calls' ('throttled', 'failed'), '' = no call made
+-- KEYS[2] totals    hash counter -> number        ARGV[2] how a call for them ended: 'throttled', or the kind of failure; '' = no call
 --                                                 ARGV[3…] per job: id, score (see claim.lua); none to count a call alone
 -- Returns how many jobs were still held
 local fence, held = tonumber(ARGV[1]), 0
@@ -12,6 +12,7 @@ for i = 3, #ARGV, 2 do
 end
 if ARGV[2] ~= '' and (held > 0 or #ARGV == 2) then
   redis.call('HINCRBY', KEYS[2], 'calls', 1)
-  redis.call('HINCRBY', KEYS[2], ARGV[2], 1)
+  redis.call('HINCRBY', KEYS[2], ARGV[2] == 'throttled' and ARGV[2] or 'failed', 1)
+  if ARGV[2] ~= 'throttled' then redis.call('HINCRBY', KEYS[2], 'failed:' .. ARGV[2], 1) end
 end
 return held

@@ -3,7 +3,7 @@
 -- KEYS[2] finished  zset job id -> settled ms     ARGV[2] ms that finished jobs are kept
 -- KEYS[3] counts    hash status -> jobs           ARGV[3] the most jobs to forget in this step
 -- KEYS[4] roster    hash worker id -> "ms facts"  ARGV[4] beats that a worker may miss before it is forgotten
--- KEYS[5] leases    hash worker id -> fence
+-- KEYS[5] leases    hash worker id -> fence       KEYS[6] troubles, hash worker id -> trouble
 -- Returns {jobs forgotten, workers forgotten}
 local now = tonumber(ARGV[1])
 if not now then
@@ -27,5 +27,8 @@ for i = 1, #roster, 2 do
     redis.call('HDEL', KEYS[5], roster[i])
     silent = silent + 1
   end
+end
+for _, worker in ipairs(redis.call('HKEYS', KEYS[6])) do
+  if redis.call('HEXISTS', KEYS[4], worker) == 0 then redis.call('HDEL', KEYS[6], worker) end
 end
 return {#old, silent}
