@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -13,9 +13,19 @@ from fleetpoll.cli.render import plural, say
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.errors import SettingsError, Unreachable
 from fleetpoll.lifetimes.kinds import Kind
-from fleetpoll.simulator.config import Operation, SimulatorConfig
+from fleetpoll.simulator.config import Fault, Operation, SimulatorConfig
 from fleetpoll.simulator.control import ControlClient
-from fleetpoll.simulator.flags import DEFAULTS, PLAIN, flag, parse_life, parse_limit, parse_spread, parse_tenant
+from fleetpoll.simulator.flags import (
+    DEFAULTS,
+    PLAIN,
+    flag,
+    gathered,
+    parse_fault,
+    parse_life,
+    parse_limit,
+    parse_spread,
+    parse_tenant,
+)
 from fleetpoll.simulator.server import run
 
 EPILOG = """\b
@@ -44,12 +54,15 @@ def pair_of(parse: Callable[[str], Pair], form: str) -> Callable[..., Pair | Non
     return read
 
 
-def by_operation(parse: Callable[[str], tuple[Operation, Value]]) -> Callable[..., dict[Operation, Value]]:
-    """A callback for an option that may be repeated, once for each operation."""
+def by_operation(
+    parse: Callable[[str], tuple[Operation, Value]],
+    gather: Callable[[Iterable[tuple[Operation, Value]]], dict[Operation, Any]] = dict,
+) -> Callable[..., dict[Operation, Any]]:
+    """A callback for an option that may be repeated, for each operation."""
 
-    def read(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[Operation, Value]:
+    def read(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[Operation, Any]:
         try:
-            return dict(parse(value) for value in values)
+            return gather([parse(value) for value in values])
         except argparse.ArgumentTypeError as error:
             raise click.BadParameter(str(error), ctx, parameter) from None
 
@@ -98,6 +111,14 @@ def simulate() -> None:
     multiple=True,
     metavar="OPERATION=RATE",
     help="calls per second that others make out of an operation's bucket; may be repeated  [default: none]",
+)
+@click.option(
+    "--fault",
+    "faults",
+    callback=by_operation(parse_fault, gathered),
+    multiple=True,
+    metavar="OPERATION=FAULT:SHARE",
+    help=f"share of an operation's calls that meet a fault ({', '.join(Fault)}); may be repeated  [default: none]",
 )
 def serve(life: Pair | None, **plain: Any) -> None:
     """Serve the pretend AWS Batch until Ctrl-C.

@@ -10,6 +10,7 @@ Faithful (held by tests against botocore's own shapes and, where moto can, again
 - a true token bucket per operation (starts full, refills continuously): 429 `TooManyRequestsException`; if asked for,
   with `x-amz-retry-after`, with other tenants who drink from the bucket, and with calls that are throttled at random;
 - unknown ids are left out; a new job may be invisible for a moment; finished jobs vanish after the retention time;
+- faults, if asked for: connections that are reset, answers that are lost, cut, slow or not AWS's, denials, 5xx;
 - lives: SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, then SUCCEEDED or FAILED; failed attempts go back to
   RUNNABLE; a job that fails has used all its attempts; `createdAt`, `startedAt`, `stoppedAt` are exact to the plan
   of the job's life; jobs of several definitions side by side, whose runs and waits are log-normal as real ones are, and
@@ -20,12 +21,11 @@ Faithful (held by tests against botocore's own shapes and, where moto can, again
 Not faithful: signatures, permissions, queues and job definitions are not checked; `dependsOn`, `timeout`,
 `evaluateOnExit`, `filters` and container overrides are accepted and not acted on; no multi-node jobs, no EKS; job
 ARNs are not ids here; capacity is endless; terminating takes effect at once; a job between two attempts has no
-`startedAt`; refusals other than that of a 101st id are in our words; nothing survives the process; no faults but
-throttling and latency.
+`startedAt`; refusals other than that of a 101st id are in our words; nothing survives the process.
 
 The rooms: `laws` and `stages` (what is drawn) → `lifecycle` (pure: a job's life) → `records` (a job) → `population` (all
 jobs), `descriptions` (their JSON) and `mix` (kinds of jobs) → `account` (with `gates` before `buckets`, and the `witness`
-of `calls`) → `operations` (the API) and `orders` (the control endpoints) → `server` (HTTP, from `wire`). `flags` is its
-command line. For those who use it: `control`, a client of the control endpoints, and `process`, the server as a child
-process.
+of `calls`) → `operations` (the API) and `orders` (the control endpoints) → `server` (HTTP, from `wire`, and the `faults`
+done to it). `flags` is its command line. For those who use it: `control`, a client of the control endpoints, and
+`process`, the server as a child process.
 """

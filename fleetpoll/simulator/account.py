@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fleetpoll.simulator.config import Disturbance, Limit, Operation, SimulatorConfig
+from fleetpoll.simulator.config import Disturbance, Fault, Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.descriptions import Look, Template
 from fleetpoll.simulator.draws import draws
 from fleetpoll.simulator.gates import Gate
@@ -81,6 +81,13 @@ class Account:
             calls.throttle(now_ms)
             raise ApiError(429, "TooManyRequestsException", "Too Many Requests", gate.disturbance.retry_after_ms)
         return now_ms
+
+    def fault(self, operation: Operation) -> Fault | None:
+        """What becomes of a call that was admitted, counted; None: a good answer."""
+        fault = self._gates[operation].fault()
+        if fault is not None:
+            self.witness.calls[operation].faults[fault] += 1
+        return fault
 
     def limit(self, operation: Operation, limit: Limit) -> None:
         """Change an operation's allowance from now on."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections import deque
-from typing import Any
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fleetpoll.simulator.config import Fault
 
 TIMELINE_S = 4 * 3600
 
@@ -34,6 +37,7 @@ class Calls:
         self.since_ms = since_ms
         self.accepted = self.throttled = self.errors = 0
         self.strays = 0
+        self.faults: Counter[Fault] = Counter()
         self.tenant_accepted = self.tenant_throttled = 0
         self.first_ms = self.last_ms = 0
         self.worst_second = 0
@@ -65,14 +69,15 @@ class Calls:
         """The figures as JSON.
 
         `worst_second_calls` is the most calls of any sliding second, refused ones included. `strays` are those of the
-        throttled that were turned away at random.
+        throttled that were turned away at random. Calls that met a fault are neither accepted nor throttled.
         """
         return {
-            "calls": self.accepted + self.throttled + self.errors,
+            "calls": self.accepted + self.throttled + self.errors + self.faults.total(),
             "accepted": self.accepted,
             "throttled": self.throttled,
             "strays": self.strays,
             "errors": self.errors,
+            "faults": dict(self.faults),
             "tenant_accepted": self.tenant_accepted,
             "tenant_throttled": self.tenant_throttled,
             "accepted_per_s": self.accepted * 1000 / window_ms if window_ms else 0.0,

@@ -69,7 +69,7 @@ class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a share that is none, and times and rates below nothing."""
-        if min(self.faults.values(), default=0.0) < 0 or sum(self.faults.values()) > 1:
+        if not all(share >= 0 for share in self.faults.values()) or sum(self.faults.values()) > 1 + 1e-9:
             raise SettingsError("the shares of faults must be 0 or more each, and not above 1 together")
         if not 0 <= self.reject_share <= 1:
             raise SettingsError(f"reject_share is {self.reject_share:g}: give a share from 0 to 1")
@@ -116,6 +116,10 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The share of the calls of every operation that are throttled at random, token or not, 0 to 1."""
     retry_after_ms: int = 0
     """The wait that throttled calls are told in `x-amz-retry-after`, in milliseconds; 0 tells none."""
+    faults: dict[Operation, dict[Fault, float]] = {}
+    """The share of an operation's calls that meet each fault, of those that its bucket let pass."""
+    slow_s: float = 5.0
+    """How long a slow answer takes, in seconds."""
     exit_with_parent: bool = False
     """Whether to stop when standard input is closed, so that no process outlives the one that started it."""
 
@@ -126,7 +130,7 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         for name in ("fail_share", "retry_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}: give a share from 0 to 1")
-        for name in ("invisible_s", "latency_ms", "latency_jitter_ms", "retention_s"):
+        for name in ("invisible_s", "latency_ms", "latency_jitter_ms", "retention_s", "slow_s"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}: give 0 or more")
         for operation in Operation:
@@ -138,4 +142,5 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             reject_share=self.reject_share,
             tenant_rate=self.tenants.get(operation, 0.0),
             retry_after_ms=self.retry_after_ms,
+            faults=self.faults.get(operation, {}),
         )

@@ -6,10 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fleetpoll.errors import SettingsError
-from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+from fleetpoll.simulator.config import Fault, Limit, Operation, SimulatorConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 DEFAULTS = SimulatorConfig()
 PLAIN: dict[str, tuple[type, str]] = {
@@ -26,6 +26,7 @@ PLAIN: dict[str, tuple[type, str]] = {
     "retention_s": (float, "seconds for which a finished job is remembered"),
     "reject_share": (float, "share of the calls that are throttled at random, token or not"),
     "retry_after_ms": (int, "milliseconds that x-amz-retry-after tells a throttled call to wait; 0 tells none"),
+    "slow_s": (float, "seconds that a slow answer takes"),
 }
 
 
@@ -58,6 +59,14 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="calls per second that others make out of an operation's bucket; may be repeated",
     )
+    flags.add_argument(
+        "--fault",
+        metavar="OPERATION=FAULT:SHARE",
+        type=parse_fault,
+        action="append",
+        default=[],
+        help=f"share of an operation's calls that meet a fault ({', '.join(Fault)}); may be repeated",
+    )
     flags.add_argument("--exit-with-parent", action="store_true", help="stop when standard input is closed")
     return flags
 
@@ -78,6 +87,7 @@ def parse_config(arguments: Sequence[str]) -> SimulatorConfig:
             life_max_s=parsed.life[1],
             limits=dict(parsed.limit),
             tenants=dict(parsed.tenant),
+            faults=gathered(parsed.fault),
             exit_with_parent=parsed.exit_with_parent,
         )
     except SettingsError as error:
@@ -90,6 +100,8 @@ def to_arguments(config: SimulatorConfig) -> list[str]:
     arguments.append(f"--life={config.life_min_s!r}:{config.life_max_s!r}")
     arguments += [f"--limit={operation}={limit.rate!r}:{limit.burst!r}" for operation, limit in config.limits.items()]
     arguments += [f"--tenant={operation}={rate!r}" for operation, rate in config.tenants.items()]
+    for operation, faults in config.faults.items():
+        arguments += [f"--fault={operation}={fault}:{share!r}" for fault, share in faults.items()]
     return [*arguments, "--exit-with-parent"] if config.exit_with_parent else arguments
 
 
@@ -122,3 +134,21 @@ def parse_tenant(text: str) -> tuple[Operation, float]:
         return Operation(operation), float(rate)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def parse_fault(text: str) -> tuple[Operation, tuple[Fault, float]]:
+    """OPERATION=FAULT:SHARE."""
+    operation, _, fault = text.partition("=")
+    kind, _, share = fault.partition(":")
+    try:
+        return Operation(operation), (Fault(kind), float(share))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def gathered(faults: Iterable[tuple[Operation, tuple[Fault, float]]]) -> dict[Operation, dict[Fault, float]]:
+    """The shares of each operation; of two for the same fault the later counts."""
+    found: dict[Operation, dict[Fault, float]] = {}
+    for operation, (fault, share) in faults:
+        found.setdefault(operation, {})[fault] = share
+    return found

@@ -1,4 +1,4 @@
-"""What a call meets at the door of its operation: stray rejections, and a token bucket from which others drink, too.
+"""What a call meets at the door of its operation: stray rejections, a token bucket from which others drink, too, and faults.
 
 Nothing runs on its own: when somebody comes, the calls that others made in the meantime are drawn and take their tokens
 first, each at its own moment. So their share is exact, and costs nothing while nobody looks.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fleetpoll.simulator.calls import Calls
-    from fleetpoll.simulator.config import Disturbance, Limit
+    from fleetpoll.simulator.config import Disturbance, Fault, Limit
 
 
 class Tenant:
@@ -48,7 +48,7 @@ class Gate:
         self.disturbance = disturbance
         self._bucket = TokenBucket(limit, now_ms)
         self._tenant = Tenant(disturbance.tenant_rate, f"{seed}/tenant", now_ms)
-        self._strays = random.Random(f"{seed}/stray")
+        self._strays, self._faults = random.Random(f"{seed}/stray"), random.Random(f"{seed}/fault")
 
     @property
     def limit(self) -> Limit:
@@ -63,6 +63,15 @@ class Gate:
             calls.strays += 1
             return False
         return self._bucket.take(now_ms)
+
+    def fault(self) -> Fault | None:
+        """What becomes of a call that has passed; None: a good answer."""
+        drawn = self._faults.random()
+        for fault, share in self.disturbance.faults.items():
+            drawn -= share
+            if drawn < 0:
+                return fault
+        return None
 
     def catch_up(self, calls: Calls, now_ms: int) -> None:
         """Let the others have made their calls up to now."""

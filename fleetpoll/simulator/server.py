@@ -16,6 +16,7 @@ import msgspec
 from fleetpoll.errors import SettingsError
 from fleetpoll.simulator.account import Account, ApiError
 from fleetpoll.simulator.config import Operation
+from fleetpoll.simulator.faults import CARRIED_OUT, SAID, SILENCE, Delivery, Spoilt
 from fleetpoll.simulator.operations import VERBS
 from fleetpoll.simulator.orders import PREFIX, obey
 from fleetpoll.simulator.wire import HEAD_MAX, NotHttp, Response, read_request, write_response
@@ -23,7 +24,7 @@ from fleetpoll.simulator.wire import HEAD_MAX, NotHttp, Response, read_request, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fleetpoll.simulator.config import SimulatorConfig
+    from fleetpoll.simulator.config import Fault, SimulatorConfig
     from fleetpoll.simulator.wire import Request
 
 PATHS = {operation.path: operation for operation in Operation}
@@ -53,12 +54,16 @@ class Server:
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's requests, in order, until either side has enough."""
+        delivery, going_on = Delivery(reader, writer, self._account.config.slow_s), True
         try:
-            while (request := await read_request(reader, writer)) is not None:
-                write_response(writer, await self.answer(request), keep_alive=request.keep_alive)
+            while going_on and (request := await read_request(reader, writer)) is not None:
+                answer = await self.answer(request)
+                if isinstance(answer, Spoilt):
+                    going_on = await delivery.deliver(answer, keep_alive=request.keep_alive)
+                else:
+                    write_response(writer, answer, keep_alive=request.keep_alive)
+                    going_on = request.keep_alive
                 await writer.drain()
-                if not request.keep_alive:
-                    break
         except NotHttp as error:
             write_response(writer, failure(ApiError(400, "SerializationException", str(error))), keep_alive=False)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -68,7 +73,7 @@ class Server:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response | Spoilt:
         """Answer one request; a fault of ours is a 500, as AWS would have it."""
         if request.path.startswith(PREFIX):
             return await obey(self._account, request)
@@ -83,13 +88,15 @@ class Server:
             log.exception("the simulator failed to answer %s", operation)
             return failure(ApiError(500, "ServerException", "the simulator failed, see its log"))
 
-    async def _perform(self, operation: Operation, body: bytes) -> Response:
-        """Take a token, take time, do it."""
+    async def _perform(self, operation: Operation, body: bytes) -> Response | Spoilt:
+        """Take a token, take time, do it; or meet a fault."""
         account, config = self._account, self._account.config
         asked_ms = account.admit(operation)
-        calls = account.witness.calls[operation]
+        fault, calls = account.fault(operation), account.witness.calls[operation]
         if config.latency_ms or config.latency_jitter_ms:
             await asyncio.sleep((config.latency_ms + random.random() * config.latency_jitter_ms) / 1000)
+        if fault is not None:
+            return self._spoil(fault, operation, body, asked_ms)
         try:
             answer = VERBS[operation](account, body, asked_ms)
         except Exception:
@@ -97,6 +104,18 @@ class Server:
             raise
         calls.accept(asked_ms)
         return Response(answer)
+
+    def _spoil(self, fault: Fault, operation: Operation, body: bytes, asked_ms: int) -> Spoilt:
+        """The answer of a call that meets a fault. It shows nothing before it has arrived."""
+        account = self._account
+        if fault not in CARRIED_OUT:
+            return Spoilt(SAID.get(fault, SILENCE), fault, lambda: None)
+        with account.witness.withheld() as told:
+            try:
+                response = Response(VERBS[operation](account, body, asked_ms))
+            except ApiError as error:
+                response = failure(error)
+        return Spoilt(response, fault, lambda: account.witness.arrived(told, account.clock()))
 
 
 def failure(error: ApiError) -> Response:

@@ -29,12 +29,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer, always JSON. `error_type` is AWS's code of an error, `retry_after_ms` its advice if not 0."""
+    """One answer. `error_type` is AWS's code of an error, `retry_after_ms` its advice if not 0."""
 
     body: bytes
     status: int = 200
     error_type: str = ""
     retry_after_ms: int = 0
+    content_type: str = "application/json"
 
 
 async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
@@ -67,9 +68,15 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 def write_response(writer: asyncio.StreamWriter, response: Response, *, keep_alive: bool) -> None:
     """Put an answer on its way; the caller drains."""
+    writer.write(head_of(response, keep_alive=keep_alive))
+    writer.write(response.body)
+
+
+def head_of(response: Response, *, keep_alive: bool) -> bytes:
+    """All of an answer that comes before its body."""
     head = [
         f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
-        "Content-Type: application/json",
+        f"Content-Type: {response.content_type}",
         f"Content-Length: {len(response.body)}",
         f"x-amzn-RequestId: {uuid.uuid4()}",
         f"Connection: {'keep-alive' if keep_alive else 'close'}",
@@ -78,5 +85,4 @@ def write_response(writer: asyncio.StreamWriter, response: Response, *, keep_ali
         head.append(f"x-amzn-ErrorType: {response.error_type}")
     if response.retry_after_ms:
         head.append(f"x-amz-retry-after: {response.retry_after_ms}")
-    writer.write(("\r\n".join(head) + "\r\n\r\n").encode("latin-1"))
-    writer.write(response.body)
+    return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")

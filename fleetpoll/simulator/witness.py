@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fleetpoll.jobs import JobStatus
@@ -15,7 +16,7 @@ from fleetpoll.simulator.calls import Calls
 from fleetpoll.simulator.config import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 IDS_PER_CALL = 100  # AWS's limit
 FILLS = (1, 10, 50, 90, 99, 100)  # upper edges of the histogram of ids per accepted call
@@ -25,6 +26,8 @@ STARTED = ENDS | {JobStatus.RUNNING}
 
 Sight = tuple[str, JobStatus, int, int]
 """A job as an answer shows it: (id, status, when it began to run or 0, when it stops or stopped)."""
+Told = tuple[list[str], int, list[Sight]]
+"""What an answer would show, had it come whole: (ids, when they were asked for, the jobs)."""
 
 
 class Asked:
@@ -150,6 +153,7 @@ class Witness:
 
     def __init__(self, now_ms: int) -> None:
         self.shown = Shown()
+        self._withheld: list[Told] | None = None
         self.restart(now_ms)
 
     def restart(self, now_ms: int) -> None:
@@ -161,9 +165,28 @@ class Witness:
 
     def describe(self, ids: Sequence[str], asked_ms: int, jobs: Iterable[Sight], now_ms: int) -> None:
         """A DescribeJobs call of `asked_ms` is answered now and shows these jobs."""
+        if self._withheld is not None:
+            self._withheld.append((list(ids), asked_ms, list(jobs)))
+            return
         self.asked.note(ids, asked_ms, now_ms)
         self.shown.asked(ids, asked_ms)
         self.shown.show(jobs, now_ms)
+
+    @contextmanager
+    def withheld(self) -> Iterator[list[Told]]:
+        """What is described in this block is not shown: the answers may never arrive. Those that do are for `arrived`."""
+        told: list[Told] = []
+        self._withheld = told
+        try:
+            yield told
+        finally:
+            self._withheld = None
+
+    def arrived(self, told: Iterable[Told], now_ms: int) -> None:
+        """Answers that were withheld have come through in the end."""
+        for ids, asked_ms, jobs in told:
+            self.shown.asked(ids, asked_ms)
+            self.shown.show(jobs, now_ms)
 
     def report(self, now_ms: int) -> dict[str, Any]:
         """All figures of the window as JSON."""

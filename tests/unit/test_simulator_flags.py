@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetpoll.errors import SettingsError
-from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+from fleetpoll.simulator.config import Fault, Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.flags import parse_config, to_arguments
 
 ODD = SimulatorConfig(
@@ -20,6 +20,8 @@ ODD = SimulatorConfig(
     tenants={Operation.DESCRIBE: 2.5, Operation.SUBMIT: 1e-3},
     reject_share=0.125,
     retry_after_ms=700,
+    faults={Operation.DESCRIBE: {Fault.RESET: 0.25, Fault.SLOW: 1e-3}, Operation.SUBMIT: {Fault.LOST: 1.0}},
+    slow_s=0.5,
     exit_with_parent=True,
 )
 
@@ -50,6 +52,12 @@ def test_a_limit_without_a_burst_is_a_second_of_calls() -> None:
         ["--tenant", "list=inf"],
         ["--reject-share", "1.1"],
         ["--retry-after-ms", "-1"],
+        ["--fault", "describe=reset"],
+        ["--fault", "describe=flood:0.1"],
+        ["--fault", "fly=reset:0.1"],
+        ["--fault", "describe=reset:0.6", "--fault", "describe=lost:0.6"],
+        ["--fault", "describe=reset:nan"],
+        ["--slow-s", "-1"],
     ],
 )
 def test_nonsense_is_refused_with_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,6 +46,7 @@ def test_calls_are_counted_by_what_became_of_them() -> None:
         "throttled": 1,
         "strays": 0,
         "errors": 1,
+        "faults": {},
         "tenant_accepted": 0,
         "tenant_throttled": 0,
         "accepted_per_s": 0.5,
