@@ -6,22 +6,12 @@ The model does not foresee which jobs a claim takes, it says which it may take a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    consumes,
-    invariant,
-    multiple,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.state import schedule
@@ -37,10 +27,13 @@ FINISHED_KEPT_MS = 3_000
 LIMIT = 3
 """Ids in a lease, instead of a hundred, so that a few jobs make several leases."""
 
-IDS = st.lists(st.sampled_from(make_ids(8)), min_size=1, max_size=5, unique=True)
-WORKERS = st.integers(0, 2)
+ALL = make_ids(8)
+WORKERS = st.sampled_from(("a", "b", "c", "d"))
+"""One of them that never claims again has died."""
 PATIENCE_MS = st.sampled_from((0, 500, -2_000))
 SEEN = st.sampled_from((None, JobStatus.RUNNABLE, JobStatus.RUNNING, JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.LOST))
+SEEN_ALL = st.lists(SEEN, min_size=LIMIT, max_size=LIMIT)
+DELAY_S = st.sampled_from((0.0, 0.7, 20.0))
 
 
 @dataclass
@@ -88,74 +81,72 @@ class Model:
 
 
 class Workers(RuleBasedStateMachine):
-    """A few workers, and others who track and untrack; leases are kept for ever, so that each may come late, or again."""
-
-    leases: Bundle[Lease] = Bundle("leases")
+    """A few workers, and others who track and untrack. All leases are kept, so that each may come late, or again."""
 
     def __init__(self, rooms: Rooms) -> None:
         super().__init__()
-        self._rooms, self._model, self._now_ms, self._deaths = rooms, Model(), START_MS, 0
+        self._rooms, self._model, self._now_ms = rooms, Model(), START_MS
+        self._leases: list[Lease] = []
         k = rooms.keys
         rooms.client.delete(k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, k.leases)
 
-    def _worker(self, number: int) -> str:
-        return f"{number}-{self._deaths}"
+    @initialize()
+    def begin(self) -> None:
+        """There is work from the start."""
+        self._track(ALL)
 
-    @rule(ids=IDS)
-    def track(self, ids: list[str]) -> None:
-        """Only what is not known is new."""
-        new = [job_id for job_id in ids if job_id not in self._model.jobs]
-        assert self._rooms.schedule.track(ids, now_ms=self._now_ms) == len(new)
-        for job_id in new:
-            self._model.jobs[job_id] = Job(self._now_ms, Snapshot(tracked_ms=self._now_ms))
-
-    @rule(ids=IDS)
-    def untrack(self, ids: list[str]) -> None:
-        """What is known is forgotten, on loan or not."""
-        known = [job_id for job_id in ids if self._model.jobs.pop(job_id, None)]
+    @rule(ids=st.lists(st.sampled_from(ALL), min_size=1, unique=True), forget=st.booleans())
+    def track(self, ids: list[str], forget: bool) -> None:  # noqa: FBT001 - hypothesis passes by name
+        """Only what is not known is new; what is known is forgotten when told so, on loan or not."""
+        if not forget:
+            self._track(ids)
+            return
+        known = [job_id for job_id in ids[:2] if self._model.jobs.pop(job_id, None)]
         for job_id in known:
             self._model.ended_ms.pop(job_id, None)
-        assert self._rooms.schedule.untrack(ids) == len(known)
+        assert self._rooms.schedule.untrack(ids[:2]) == len(known)
 
     @rule(passed_ms=st.sampled_from((1, 400, 3_000, VISIBILITY_MS - 1, VISIBILITY_MS + 1)))
     def pass_time(self, passed_ms: int) -> None:
-        """Leases end by that alone."""
+        """Leases end by that alone; jobs that ended a while ago are forgotten, and may be tracked as new ones."""
         self._now_ms += passed_ms
+        old = [i for i, ended_ms in self._model.ended_ms.items() if ended_ms <= self._now_ms - FINISHED_KEPT_MS]
+        k = self._rooms.keys
+        keys = (k.ledger, k.finished, k.counts, k.roster, k.leases)
+        assert self._rooms.scripts.run("sweep", keys, (self._now_ms, FINISHED_KEPT_MS, 500, 12))[0] == len(old)
+        for job_id in old:
+            del self._model.ended_ms[job_id], self._model.jobs[job_id]
 
-    @rule(number=WORKERS, patience_ms=PATIENCE_MS, lost=st.integers(0, 3), target=leases)
-    def claim(self, number: int, patience_ms: int, lost: int) -> Any:
-        """A claim takes what is due and nobody's; now and then nobody hears the reply."""
-        lease = self._claim(self._worker(number), patience_ms)
-        return multiple() if isinstance(lease, Nothing) or lost == 0 else lease
-
-    @rule(number=WORKERS, patience_ms=PATIENCE_MS)
-    def come_back_when_told(self, number: int, patience_ms: int) -> None:
-        """Who is told when to ask again finds something then."""
-        answer = self._claim(self._worker(number), patience_ms)
+    @rule(worker=WORKERS, patience_ms=PATIENCE_MS, heard=st.sampled_from((True, True, True, False)))
+    def claim(self, worker: str, patience_ms: int, heard: bool) -> None:  # noqa: FBT001 - hypothesis passes by name
+        """Take what is due and nobody's; now and then the reply is lost. Who is told when to ask finds something then."""
+        answer = self._claim(worker, patience_ms)
         if isinstance(answer, Nothing) and answer.wait_s is not None:
             self._now_ms += round(answer.wait_s * 1000)
-            assert isinstance(self._claim(self._worker(number), patience_ms), Lease)
+            answer = self._claim(worker, patience_ms)
+            assert isinstance(answer, Lease)
+        if heard and isinstance(answer, Lease):
+            self._leases.append(answer)
 
-    @rule()
-    def die(self) -> None:
-        """The workers are gone without a word; others, of other names, come in their place."""
-        self._deaths += 1
+    @rule(worker=WORKERS, seen=SEEN_ALL, delay_s=DELAY_S)
+    def work(self, worker: str, seen: list[JobStatus | None], delay_s: float) -> None:
+        """A claim that is settled in time."""
+        lease = self._claim(worker, 0)
+        if isinstance(lease, Lease):
+            self._leases.append(lease)
+            self._settle(lease, seen, delay_s)
 
-    @rule(lease=leases, seen=st.lists(SEEN, min_size=LIMIT, max_size=LIMIT), delay_s=st.sampled_from((0.0, 0.7, 20.0)))
-    def settle(self, lease: Lease, seen: list[JobStatus | None], delay_s: float) -> None:
-        """Of whatever lease, in time, late or again: what is still held counts, what is not changes nothing."""
-        looks = [self._look(lease, *found, delay_s) for found in zip(lease.jobs, seen, strict=False)]
-        held = [look for look in looks if self._holds(lease, look.job_id)]
+    @precondition(lambda self: self._leases)
+    @rule(late=st.integers(0, 3), seen=SEEN_ALL, delay_s=DELAY_S)
+    def settle(self, late: int, seen: list[JobStatus | None], delay_s: float) -> None:
+        """A lease of before, settled late, or again."""
+        self._settle(self._leases[-1 - late % len(self._leases)], seen, delay_s)
 
-        done = self._rooms.schedule.settle(lease, looks, events_kept=1000, asked=len(looks), now_ms=self._now_ms)
-
-        assert (done.kept, done.lost) == (len(held), len(looks) - len(held))
-        for look in held:
-            self._settled(look)
-
-    @rule(lease=consumes(leases), delay_s=st.sampled_from((None, 2.0)))
-    def release(self, lease: Lease, delay_s: float | None) -> None:
+    @precondition(lambda self: self._leases)
+    @rule(late=st.integers(0, 3), delay_s=st.sampled_from((None, 2.0)))
+    def release(self, late: int, delay_s: float | None) -> None:
         """What is still held is due again, in its old place or after the delay."""
+        lease = self._leases[-1 - late % len(self._leases)]
         held = [job_id for job_id in lease.jobs if self._holds(lease, job_id)]
         released = self._rooms.schedule.release(lease, list(lease.jobs), delay_s=delay_s, now_ms=self._now_ms)
         assert released == len(held)
@@ -163,17 +154,6 @@ class Workers(RuleBasedStateMachine):
             job = self._model.jobs[job_id]
             job.fence = ""
             job.due_ms = int(lease.scores[job_id]) if delay_s is None else self._now_ms + round(delay_s * 1000)
-
-    @precondition(lambda self: self._model.ended_ms)
-    @rule()
-    def sweep(self) -> None:
-        """Jobs that ended long ago are forgotten, and may be tracked as new ones."""
-        old = [i for i, ended_ms in self._model.ended_ms.items() if ended_ms <= self._now_ms - FINISHED_KEPT_MS]
-        k = self._rooms.keys
-        keys = (k.ledger, k.finished, k.counts, k.roster, k.leases)
-        assert self._rooms.scripts.run("sweep", keys, (self._now_ms, FINISHED_KEPT_MS, 500, 12))[0] == len(old)
-        for job_id in old:
-            del self._model.ended_ms[job_id], self._model.jobs[job_id]
 
     @invariant()
     def what_is_stored_is_what_the_model_knows(self) -> None:
@@ -185,6 +165,21 @@ class Workers(RuleBasedStateMachine):
             score = found.schedule[job_id]
             assert score == float(job.fence) if job.fence else is_due_time(score) and int(score) == job.due_ms, job_id
         assert [(e.job_id, e.before, e.after) for e in self._rooms.events.read("0-0")] == self._model.events
+
+    def _track(self, ids: list[str]) -> None:
+        new = [job_id for job_id in ids if job_id not in self._model.jobs]
+        assert self._rooms.schedule.track(ids, now_ms=self._now_ms) == len(new)
+        for job_id in new:
+            self._model.jobs[job_id] = Job(self._now_ms, Snapshot(tracked_ms=self._now_ms))
+
+    def _settle(self, lease: Lease, seen: list[JobStatus | None], delay_s: float) -> None:
+        """Settle; what is still held counts, and what is not changes nothing."""
+        looks = [self._look(lease, *found, delay_s) for found in zip(lease.jobs, seen, strict=False)]
+        held = [look for look in looks if self._holds(lease, look.job_id)]
+        done = self._rooms.schedule.settle(lease, looks, events_kept=1000, asked=len(looks), now_ms=self._now_ms)
+        assert (done.kept, done.lost) == (len(held), len(looks) - len(held))
+        for look in held:
+            self._settled(look)
 
     def _holds(self, lease: Lease, job_id: str) -> bool:
         job = self._model.jobs.get(job_id)
