@@ -58,7 +58,9 @@ class Server:
             *self.arguments,
         ]
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(  # a limit on files is then a full disk to it, not its end
+                words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, restore_signals=False
+            )
         wait_until(self.answers, START_S, f"an answer from the server in {self.folder}")
 
     def answers(self) -> bool:
