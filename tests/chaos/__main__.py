@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,7 @@ FAILED = 1
 
 def main(words: list[str]) -> int:
     """Run; the exit code."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that nothing is left running
     given = arguments(words)
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     say(f"seed {seed}: python3 dev.py chaos --seed {seed} {' '.join(words)}".rstrip())

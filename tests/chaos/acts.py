@@ -265,8 +265,8 @@ class Acts:
 
         def undo() -> str:
             for one in crowd:
-                one.process.terminate()
-            self.exits |= {one.name: one.stop() for one in crowd}
+                one.tell()
+            self.exits |= {one.name: one.left() for one in crowd}
             return f"{STAMPEDE} supervisors have left"
 
         return f"{STAMPEDE} supervisors start at once", undo

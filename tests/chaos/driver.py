@@ -86,7 +86,8 @@ class Run:
         """What the witnesses say. Ends the fleet."""
         rooms, stage = self.stage.rooms, self.stage
         for one in stage.supervisors:
-            self.acts.exits[one.name] = one.stop()
+            one.tell()
+        self.acts.exits |= {one.name: one.left() for one in stage.supervisors}
         bursts = [burst for how in ("library", "command") for burst in read(stage.notes(how), Burst)]
         view, totals = rooms.buckets[DESCRIBE].view(), rooms.ledger.totals()
         truth = stage.simulator.truth([job_id for burst in bursts for job_id in burst.ids])

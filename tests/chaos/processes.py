@@ -61,10 +61,13 @@ class Program:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> int | None:
-        """Ask it to leave; its exit code, None when it did not leave and was killed."""
+    def tell(self) -> None:
+        """Ask it to leave. Once: the same again is another order."""
         if self.alive():
             self.process.terminate()
+
+    def left(self) -> int | None:
+        """The exit code of one that was told to leave; None when it did not, and was killed."""
         try:
             return self.process.wait(LEAVE_S)
         except subprocess.TimeoutExpired:
