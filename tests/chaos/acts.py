@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fleetpoll.errors import StateError
+from fleetpoll.errors import RedisUnavailable, StateError
 from fleetpoll.simulator.config import Fault, Operation
 from fleetpoll.state.rooms import DESCRIBE
 from tests.chaos.history import Freeze, Quiet
@@ -36,7 +36,7 @@ STAMPEDE = 20
 Victim = TypeVar("Victim")
 Undo = Callable[[], str]
 Done = tuple[str, Undo | None]
-"""What was done, in words, and how it is undone."""
+"""What was done, in words, and how it is undone. What cannot be undone for now raises StateError."""
 
 
 def nothing(why: str) -> Done:
@@ -192,7 +192,7 @@ class Acts:
 
     def _back(self, words: str) -> str:
         self._redis_away = False
-        self._back_at = time.monotonic(), self._stage.calls()
+        self._back_at = None if self._paused else (time.monotonic(), self._stage.calls())
         return words
 
     def _hush(self, why: str) -> None:
@@ -234,10 +234,12 @@ class Acts:
             bucket.pause(True)
         except StateError as error:
             return nothing(str(error))
-        self._paused = True
+        self._paused, self._back_at = True, None
         self._hush("the budget was paused")
 
         def undo() -> str:
+            if self._redis_away:
+                raise RedisUnavailable("the pause lasts as long as Redis is away")
             self._over()
             bucket.pause(False)
             self._paused = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.rig import alive, wait_until
-from fleetpoll.errors import FleetpollError
+from fleetpoll.errors import FleetpollError, StateError
 from fleetpoll.state.rooms import DESCRIBE
 from tests.chaos.acts import Acts
 from tests.chaos.consistency import Stored, stored
@@ -28,6 +28,10 @@ LOOK_S = 4.0
 DRAIN_S = 240.0
 """How long the fleet may take from the last act to the last end."""
 CATCH_UP_S = 60.0
+AGAIN_S = 0.5
+
+Due = tuple[float, int, Callable[[], str]]
+"""When something is undone, which of those of one moment comes first, and how."""
 
 
 @dataclass
@@ -51,11 +55,10 @@ class Run:
         await_work(self.stage)
         self._began = time.monotonic()
         self.say("the fleet works")
-        order, undos = itertools.count(), list[tuple[float, int, Callable[[], str]]]()
+        order, undos = itertools.count(), list[Due]()
         todo, next_look = list(reversed(self.moments)), LOOK_S
         while (now := self.elapsed()) < self.stage.size.seconds:
-            while undos and undos[0][0] <= now:
-                self.say(heapq.heappop(undos)[2]())
+            self._undo(undos, now)
             while todo and todo[-1].at_s <= now:
                 moment = todo.pop()
                 words, undo = self.acts.do(moment)
@@ -70,7 +73,7 @@ class Run:
                 self._look()
             threading.Event().wait(STEP_S)
         while undos:
-            self.say(heapq.heappop(undos)[2]())
+            self._undo(undos, undos[0][0])
 
     def settle(self) -> float:
         """Let everything come to its end. Returns how long the last jobs took."""
@@ -119,6 +122,15 @@ class Run:
         """One line."""
         sys.stdout.write(f"{self.elapsed():7.1f} s  {words}\n")
         sys.stdout.flush()
+
+    def _undo(self, undos: list[Due], now: float) -> None:
+        """Undo what is due; what cannot be undone yet is tried again a little later."""
+        while undos and undos[0][0] <= now:
+            due_s, order, undo = heapq.heappop(undos)
+            try:
+                self.say(undo())
+            except StateError:
+                heapq.heappush(undos, (due_s + AGAIN_S, order, undo))
 
     def _look(self) -> None:
         if self.acts.redis_away:
