@@ -71,13 +71,18 @@ def demo(rest: list[str]) -> int:
 def test(rest: list[str]) -> int:
     """Run the tests. A -m among the arguments wins over ours, because it comes later.
 
-    All of them are run in two goes: side by side what can be, then whole fleets, which want the machine for themselves.
+    All of them are run in two goes: what keeps the processors busy, then whole fleets, which spend their time on waiting but
+    must not wait for the processors.
     """
     ensure("dev")
     if "--soak" in rest or any(word.startswith("tests") for word in rest):
         return become(BIN / "python", *pytest_words(rest))
-    beside = ["--numprocesses", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "tests/unit", "tests/integration"]
-    return run_all([[BIN / "python", *pytest_words(rest), *words] for words in (beside, ["tests/acceptance"])])
+    cores = os.cpu_count() or 1
+    goes = [
+        ["--numprocesses", str(min(4, cores)), "--dist", "loadfile", "tests/unit", "tests/integration"],
+        ["--numprocesses", str(min(2, cores)), "--dist", "load", "tests/acceptance"],
+    ]
+    return run_all([[BIN / "python", *pytest_words(rest), *words] for words in goes])
 
 
 def test_airflow(rest: list[str]) -> int:

@@ -65,8 +65,8 @@ def test_killed_pollers_lose_nothing_and_are_replaced() -> None:
     """With 2 of 4 pollers killed again and again under load, each job's end is still published exactly once."""
     with rig(quick(rate=20, workers=4), limited(20, life_min_s=2.0, life_max_s=9.0)) as fleet, fleet.workers():
         fleet.await_pollers(4)
-        fleet.submit(1000)
         for _ in range(3):
+            fleet.submit(400)
             shown = fleet.simulator.stats()["transitions_shown"]
             wait_until(lambda was=shown: fleet.simulator.stats()["transitions_shown"] > was + 150, 20, "work")  # type: ignore[misc]
             victims = fleet.poller_pids()[-2:]
