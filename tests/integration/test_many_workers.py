@@ -26,7 +26,7 @@ WORKERS, RATE = 200, 80.0
 @pytest.fixture
 def aws() -> Iterator[Simulator]:
     """An account that allows no more than the fleet is set to."""
-    with Simulator(limited(RATE, RATE / 2, life_min_s=60.0)) as simulator:
+    with Simulator(limited(RATE, life_min_s=60.0)) as simulator:
         yield simulator
 
 
