@@ -73,7 +73,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--pollers", type=int, default=2, help="of each supervisor")
     parser.add_argument("--without", type=Act, nargs="*", default=[], help="acts to leave out: " + ", ".join(Act))
     parser.add_argument("--beside", default="", help="every other supervisor runs this release: a folder, or a git revision")
-    parser.add_argument("--everysec", action="store_true", help="AOF once a second: what was acknowledged may be lost then")
+    parser.add_argument(
+        "--everysec", action="store_true", help="AOF on the disk once a second; killing the server alone costs nothing"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     return parser.parse_args(words)
 
