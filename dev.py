@@ -5,6 +5,7 @@
     python3 dev.py test-airflow  [the same]                run those that need Airflow, in a venv of their own
     python3 dev.py lint                                    ruff, mypy, import-linter, the house rules
     python3 dev.py bench [options of the benchmarks]       measure
+    python3 dev.py chaos [--minutes M] [--seed S] …        break everything at random, and hold the fleet to its promises
 
 Each makes or refreshes .venv first, from constraints.txt, if that or pyproject.toml changed; test-airflow does so with
 .venv-airflow, where Airflow's own pins come first. DEV_VENV and DEV_VENV_AIRFLOW name other places.
@@ -105,6 +106,12 @@ def bench(rest: list[str]) -> int:
     return become(BIN / "python", "-m", "benchmarks", *rest)
 
 
+def chaos(rest: list[str]) -> int:
+    """Break everything."""
+    ensure("dev")
+    return become(BIN / "python", "-m", "tests.chaos", *rest)
+
+
 def lint(rest: list[str]) -> int:
     """Run all the linters, even after one has failed: who fixes things wants to see everything. The first failure counts."""
     if rest:
@@ -200,7 +207,7 @@ def say(step: str) -> None:
     print(f"dev.py: {step}", file=sys.stderr, flush=True)
 
 
-COMMANDS = {"demo": demo, "test": test, "test-airflow": test_airflow, "lint": lint, "bench": bench}
+COMMANDS = {"demo": demo, "test": test, "test-airflow": test_airflow, "lint": lint, "bench": bench, "chaos": chaos}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -49,6 +49,17 @@ def alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def environment(settings: Settings, url: str, endpoint: str) -> dict[str, str]:
+    """What a process needs to find the server, the API and the settings; nothing in it leads to the real AWS."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("FLEETPOLL_", "AWS_"))}
+    given = {
+        f"FLEETPOLL_{name.upper()}": str(value)
+        for name, value in msgspec.structs.asdict(settings).items()
+        if value is not None and value != getattr(Settings(), name)
+    }
+    return plain | NO_AWS | given | {"FLEETPOLL_REDIS_URL": url, "AWS_ENDPOINT_URL_BATCH": endpoint}
+
+
 class Workers:
     """`fleetpoll worker` as a process, with its pollers as children."""
 
@@ -94,14 +105,7 @@ class Rig:
 
     def environment(self) -> dict[str, str]:
         """What a worker needs to find the server, the simulator and the settings."""
-        plain = {name: value for name, value in os.environ.items() if not name.startswith(("FLEETPOLL_", "AWS_"))}
-        given = {
-            f"FLEETPOLL_{name.upper()}": str(value)
-            for name, value in msgspec.structs.asdict(self.settings).items()
-            if value is not None and value != getattr(Settings(), name)
-        }
-        found = {"FLEETPOLL_REDIS_URL": self.url, "AWS_ENDPOINT_URL_BATCH": self.simulator.url}
-        return plain | NO_AWS | given | found
+        return environment(self.settings, self.url, self.simulator.url)
 
     def workers(self) -> Workers:
         """Start a supervisor with its pollers."""

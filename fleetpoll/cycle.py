@@ -68,6 +68,7 @@ class Cycle:
         self._mono, self._rng, self._wait, self._worker_id = mono, rng, wait, worker_id
         self._bucket: FleetBucket = rooms.buckets[DESCRIBE]
         self._choice = Choice(settings)
+        self._call_s = settings.connect_timeout + settings.read_timeout
         self._patience = Patience(round(settings.missing_grace * 1000), settings.missing_checks)
 
     def run(self, limit: int = IDS_PER_LEASE) -> Pass:
@@ -109,15 +110,16 @@ class Cycle:
             self._settle(lease, looks, done, asked=len(ids), lesson=lesson)
 
     def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Permit | None:
-        """A token whose time has come, while the lease is still ours; else the jobs are given back."""
+        """A token whose time has come, while the lease outlasts a call; else the jobs are given back."""
+        begin_by = lease.trusted_until - self._call_s
         answer = held = self._bucket.reserve(self._settings.token_wait)
-        while isinstance(answer, Permit) and self._mono() + answer.wait_s < lease.trusted_until:
+        while isinstance(answer, Permit) and self._mono() + answer.wait_s < begin_by:
             if not self._wait(min(answer.wait_s, PACE_S)):
                 break
             if answer.wait_s > PACE_S:
                 answer = self._bucket.reconsider(answer)
                 held = answer if isinstance(answer, Permit) else held
-            elif self._mono() < lease.trusted_until:
+            elif self._mono() < begin_by:
                 return answer
             else:
                 break

@@ -48,25 +48,19 @@ class Server:
         """Start it, and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(self.words(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(  # a limit on files is then a full disk to it, not its end
+                self.words(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, restore_signals=False
+            )
         try:
             wait_until(self.answers, START_S, f"an answer from the server in {self.folder}")
         except TimeoutError:
             self.kill()
             raise
 
-    def words(self) -> list[str | Path]:
+    def words(self) -> list[str]:
         """The command that starts it."""
-        return [
-            self.binary,
-            "--port",
-            str(self.port),
-            "--bind",
-            "127.0.0.1",
-            "--dir",
-            self.folder,
-            *self.arguments,
-        ]
+        place = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        return [str(self.binary), *place, *self.arguments]
 
     def answers(self) -> bool:
         """Whether it serves; while it loads its data it does not."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 IDS_PER_CALL = 100  # AWS's limit
 FILLS = (1, 10, 50, 90, 99, 100)  # upper edges of the histogram of ids per accepted call
+OVERLAPS_KEPT = 100
 ENDS = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED})
 STARTED = ENDS | {JobStatus.RUNNING}
 
@@ -35,32 +36,45 @@ class Asked:
     def __init__(self) -> None:
         self.ids = self.max_ids = self.with_duplicates = self.over_limit = 0
         self.fills: Counter[int] = Counter()
-        self._distinct: set[str] = set()
+        self._answered_ms: dict[str, int] = {}  # by id, the last time
+        self._overlaps: list[tuple[int, int, int]] = []
+        self._ids_overlapping = 0
 
-    def note(self, ids: Sequence[str]) -> None:
-        """An accepted call asked for these ids."""
+    def note(self, ids: Sequence[str], asked_ms: int, now_ms: int) -> None:
+        """An accepted call of that moment asked for these ids, and is answered now."""
         self.ids += len(ids)
         self.max_ids = max(self.max_ids, len(ids))
         self.with_duplicates += len(set(ids)) < len(ids)
-        self._distinct.update(ids)  # in the order asked: merging the set above costs three times as much
+        answered_ms = self._answered_ms
+        if twice := sum(answered_ms.get(job_id, 0) > asked_ms for job_id in ids):
+            self._ids_overlapping += twice
+            if len(self._overlaps) < OVERLAPS_KEPT:
+                self._overlaps.append((asked_ms, now_ms, twice))
+        answered_ms.update(dict.fromkeys(ids, now_ms))
         self.fills[next(edge for edge in FILLS if len(ids) <= edge)] += 1
 
     def unasked(self, ids: set[str]) -> int:
         """How many of these nobody asked for."""
-        return len(ids - self._distinct)
+        return len(ids - self._answered_ms.keys())
 
     def report(self, accepted: int) -> dict[str, Any]:
-        """The figures as JSON; `mean_ids` is ids per accepted call, `fill` the same as a share of 100."""
+        """The figures as JSON; `mean_ids` is ids per accepted call, `fill` the same as a share of 100.
+
+        `ids_overlapping` are those that a call asked for before another one for them was answered: two held them at once.
+        `overlaps` are the first such calls: when each came and was answered, and how many of its ids it was.
+        """
         per_call = self.ids / accepted if accepted else 0.0
         return {
             "ids": self.ids,
             "mean_ids": per_call,
             "fill": per_call / IDS_PER_CALL,
-            "asked_distinct": len(self._distinct),
+            "asked_distinct": len(self._answered_ms),
             "max_ids": self.max_ids,
             "ids_histogram": {f"<={edge}": self.fills[edge] for edge in FILLS},
             "calls_with_duplicates": self.with_duplicates,
             "calls_over_100": self.over_limit,
+            "ids_overlapping": self._ids_overlapping,
+            "overlaps": self._overlaps,
         }
 
 
@@ -154,7 +168,7 @@ class Witness:
         if self._withheld is not None:
             self._withheld.append((list(ids), asked_ms, list(jobs)))
             return
-        self.asked.note(ids)
+        self.asked.note(ids, asked_ms, now_ms)
         self.shown.asked(ids, asked_ms)
         self.shown.show(jobs, now_ms)
 

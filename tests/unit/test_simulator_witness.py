@@ -197,3 +197,16 @@ def test_percentiles_are_values_that_occurred() -> None:
     """The nearest rank is used: no interpolation, and the 99th of a hundred is the 99th; the 0th is the least."""
     assert [percentile(list(range(1, 101)), percent) for percent in range(101)] == [1, *range(1, 101)]
     assert percentile([7], 99) == 7
+
+
+def test_calls_that_overlap_are_seen_by_their_ids() -> None:
+    """An id asked for while an earlier call for it is not answered yet is on two leases; one after the other is well."""
+    witness = Witness(START_MS)
+    witness.describe(["a", "b"], START_MS, [], START_MS + 100)
+    witness.describe(["b", "c"], START_MS + 100, [], START_MS + 150)
+    witness.describe(["a", "b", "c"], START_MS + 120, [], START_MS + 300)
+
+    asked = witness.report(START_MS + 400)["operations"]["describe"]
+
+    assert asked["ids_overlapping"] == 2
+    assert asked["overlaps"] == [(START_MS + 120, START_MS + 300, 2)]
