@@ -150,6 +150,12 @@ class Poller:
         elif done.kept and self._trouble:
             log.info("describe works again", failures=self._aws.failures)
             self._trouble, self._aws.failures = "", 0
+        self._tell_of_jobs(done)
+
+    def _tell_of_jobs(self, done: Pass) -> None:
+        """What is odd about single jobs; everything about them only for who debugs."""
+        for job_id in done.childless:
+            log.warning("not an array, so it has no children to follow", job=job_id)
         for transition in done.moved:
             if transition.after is JobStatus.REJECTED:
                 log.warning("AWS refuses to describe a job", job=transition.job_id, reason=transition.reason)

@@ -16,12 +16,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
+from fleetpoll.state.broods import adopt_keys
 from fleetpoll.state.connection import options, refused_urls, time_ms, translated
 from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, no_gap, parse
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
 from fleetpoll.state.roster import parse_roster
-from fleetpoll.state.schedule import track_head
+from fleetpoll.state.schedule import children_of, reopen_keys, track_head, untrack_keys
 from fleetpoll.state.scripts import ATTEMPTS, PAUSE_S, chunks, source
 from fleetpoll.state.steps import Result, Steps, perform_live
 
@@ -79,7 +80,9 @@ class Live:
         self._url, self.keys = url, Keys(fleet)
         self._client = connect_live(url, CONNECTIONS)
         self._readers: set[Reader] = set()
-        self._track, self._untrack = (self._client.register_script(source(verb)) for verb in ("track", "untrack"))
+        self._track, self._adopt, self._reopen, self._untrack = (
+            self._client.register_script(source(verb)) for verb in ("track", "adopt", "reopen", "untrack")
+        )
 
     def reader(self) -> Reader:
         """A reader of the stream on a connection of its own, which is closed with the others if not before."""
@@ -95,10 +98,23 @@ class Live:
         keys = (k.ledger, k.schedule, k.counts, k.doorbell)
         return sum([int(await repeated(self._track, keys, (*head, *chunk))) for chunk in chunks(ids)])
 
-    async def untrack(self, ids: Iterable[str]) -> int:
-        """Forget jobs, whatever their status. Returns how many were known."""
-        k = self.keys
-        keys = (k.ledger, k.schedule, k.counts, k.finished)
+    async def adopt(self, ids: Iterable[str]) -> int:
+        """Follow arrays. Returns how many were not followed yet."""
+        keys, head = adopt_keys(self.keys), track_head()
+        return sum([int(await repeated(self._adopt, keys, (*head, *chunk))) for chunk in chunks(ids)])
+
+    async def reopen(self, ids: Iterable[str], events_kept: int) -> int:
+        """Watch those jobs once more that are over, as if they were new. Returns how many."""
+        keys, head = reopen_keys(self.keys), (*track_head(), events_kept)
+        return sum([int(await repeated(self._reopen, keys, (*head, *chunk))) for chunk in chunks(ids)])
+
+    async def untrack(self, ids: Sequence[str]) -> int:
+        """Forget jobs, whatever their status, and the children of an array that is followed. Returns how many were known."""
+        keys = untrack_keys(self.keys)
+        for chunk in chunks(ids):
+            answer: Any = self._client.hmget(self.keys.broods, chunk)
+            for children in chunks(children_of(chunk, await answer)):
+                await repeated(self._untrack, keys, children)
         return sum([int(await repeated(self._untrack, keys, chunk)) for chunk in chunks(ids)])
 
     async def get(self, ids: Sequence[str]) -> dict[str, Snapshot]:

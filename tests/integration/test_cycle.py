@@ -217,7 +217,7 @@ def test_a_poisoned_lease_is_split_until_the_culprits_are_alone(
     assert after == expected
     assert {rooms.ledger.get(ids)[job_id].status_reason for job_id in fussy.culprits} == {"ClientException: No."}
     assert (done.kept, done.lost, live(rooms)) == (100, 0, 100 - len(culprits))
-    assert done.calls == len(fussy.asked) == booked(rooms) <= 1 + 14 * len(culprits)
+    assert done.calls == len(fussy.asked) == booked(rooms) <= 1 + 15 * len(culprits)
 
 
 def test_a_wait_that_is_cut_short_gives_everything_back(simulator: Simulator, rooms: Rooms, build: Build) -> None:
