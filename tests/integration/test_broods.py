@@ -2,76 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
-import pytest
 
-from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.jobs import Array, JobStatus, Transition
-from fleetpoll.settings import Settings
-from fleetpoll.simulator.config import SimulatorConfig
-from fleetpoll.simulator.process import Simulator
-from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.schedule import Lease, Look
 from tests.ids import make_ids
+from tests.integration.arrays import children, ends, scheduled
 
 NOW = 1_800_000_000_000
 ARRAY, OTHER = make_ids(2)
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """A simulator whose arrays are over in some three seconds."""
-    with Simulator(SimulatorConfig(seed=13, life_min_s=1, life_max_s=3, fail_share=0.3)) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(fleet_name: str) -> Settings:
-    """A fleet that has calls to spare and wants to know at once."""
-    return Settings(fleet=fleet_name, rate=200, rate_start=200, freshness=0.1)
-
-
-def submit(simulator: Simulator, settings: Settings, size: int) -> str:
-    """An array of the simulator's. Returns its id."""
-    api = BatchApi(msgspec.structs.replace(settings, endpoint_url=simulator.url, region="us-east-1"))
-    answer = api.submit_job(jobName="a", jobQueue="q", jobDefinition="d", arrayProperties={"size": size})
-    api._client.close()
-    return str(answer["jobId"])
-
-
-def children(parent: str, *numbers: int) -> list[str]:
-    """Ids of children."""
-    return [f"{parent}:{number}" for number in numbers]
-
-
-def ends(rooms: Rooms) -> dict[str, list[JobStatus]]:
-    """How each job ended, as often as that was published."""
-    found: dict[str, list[JobStatus]] = {}
-    cursor = BEGINNING
-    while page := rooms.events.read(cursor):
-        for event in page:
-            if event.after.terminal:
-                found.setdefault(event.job_id, []).append(event.after)
-        cursor = page[-1].cursor
-    return found
-
-
-def scheduled(rooms: Rooms) -> set[str]:
-    """Who is not asleep."""
-    members: list[str] = rooms.client.zrange(rooms.keys.schedule, 0, -1)  # type: ignore[assignment] # not awaited
-    return set(members)
-
-
 def settle_all(rooms: Rooms, now_ms: int, found: dict[str, JobStatus], other: JobStatus | None = None) -> set[str]:
-    """One lease, whose jobs are found as said. Returns their ids."""
+    """One lease, whose jobs are found as said, other children as `other`. Returns the children's ids."""
     lease = rooms.schedule.claim(60.0, margin_s=5.0, now_ms=now_ms)
     assert isinstance(lease, Lease)
     looks = []
     for job_id, known in lease.jobs.items():
-        status = found.get(job_id, other or known.status)
+        status = found.get(job_id, other if other and ":" in job_id else known.status)
         if status is known.status:
             looks.append(Look(job_id, 3600.0))
             continue
@@ -79,7 +28,7 @@ def settle_all(rooms: Rooms, now_ms: int, found: dict[str, JobStatus], other: Jo
         delay_s = None if status.terminal else 3600.0
         looks.append(Look(job_id, delay_s, record, Transition.between(job_id, known, record)))
     rooms.schedule.settle(lease, looks, events_kept=1000, asked=len(looks), now_ms=now_ms)
-    return set(lease.jobs)
+    return {job_id for job_id in lease.jobs if ":" in job_id}
 
 
 def test_children_sleep_until_the_summary_tells_of_an_end(rooms: Rooms) -> None:
@@ -142,7 +91,7 @@ def test_an_array_that_is_over_wakes_all_that_are_left(rooms: Rooms) -> None:
 
 
 def test_what_another_release_does_heals(rooms: Rooms) -> None:
-    """A release that knows no broods has settled a child, and the array: the sweep wakes the others, and nothing is told twice."""
+    """A release that knows no broods has settled a child, and the array: the sweep wakes the others, and only them."""
     rooms.broods.adopt([ARRAY], now_ms=NOW)
     rooms.broods.follow(ARRAY, Array(3, ended=0, running=0), now_ms=NOW)
     done, *left = children(ARRAY, 0, 1, 2)
@@ -169,9 +118,9 @@ def test_an_array_that_was_settled_before_anything_was_known_of_it_is_looked_at_
 
 
 def test_an_array_is_forgotten_with_its_children(rooms: Rooms) -> None:
-    """Those that sleep, those that are awake and those that are over; another array's stay. A single child can be forgotten."""
+    """Those that sleep, that are awake and that are over; another array's stay. A single child can be forgotten, too."""
     rooms.broods.adopt([ARRAY, OTHER], now_ms=NOW)
-    settle_all(rooms, NOW, {}, JobStatus.PENDING)
+    settle_all(rooms, NOW, dict.fromkeys((ARRAY, OTHER), JobStatus.PENDING))
     for parent in (ARRAY, OTHER):
         rooms.broods.follow(parent, Array(1_200, ended=0, running=0), now_ms=NOW)
     rooms.broods.follow(ARRAY, Array(1_200, ended=1, running=0), now_ms=NOW)
