@@ -24,7 +24,7 @@ def test_children_take_places_in_turn() -> None:
         busiest = max(busiest, len(running))
         started += [child for child in running if child not in started]
     assert busiest == 3
-    assert started == children
+    assert (set(started[:3]), started[3:]) == (set(children[:3]), children[3:])
     assert 200 < (rig.now_ms - rig.describe(parent)[0]["createdAt"]) / 1000 < 320
 
 
@@ -63,11 +63,8 @@ def test_the_parser_takes_what_the_simulator_says_of_an_array() -> None:
     rig.move(150)
     counts = rig.describe(parent)[0]["arrayProperties"]["statusSummary"]
     assert list(counts) == list(AWS_STATUSES)
-    account = rig.account
-    body = (
-        b'{"jobs":[' + account.population.jobs[parent].template.render(account.population.jobs[parent], rig.now_ms) + b"]}"
-    )
-    array = descriptions(body)[parent].array
+    job = rig.account.population.jobs[parent]
+    array = descriptions(b'{"jobs":[' + job.template.render(job, rig.now_ms) + b"]}")[parent].array
     assert array is not None
     assert (array.size, array.ended) == (9, counts["SUCCEEDED"] + counts["FAILED"])
     assert array.running == counts["RUNNING"] + counts["STARTING"] == 3
