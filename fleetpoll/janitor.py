@@ -18,7 +18,7 @@ class Janitor:
 
     def sweep(self) -> tuple[int, int]:
         """One bounded step. Returns how many jobs and how many workers were forgotten."""
-        self._rooms.broods.heal()
+        self._rooms.schedule.untrack(self._rooms.broods.heal())
         keys = self._rooms.keys
         kept_ms = round(self._settings.finished_kept * 1000)
         jobs, workers = self._rooms.scripts.run(

@@ -24,6 +24,8 @@ STEP = 1_000
 """How many children one script call makes or wakes."""
 HEALED = 100
 """How many arrays one sweep looks after, about."""
+UNKNOWN = "[0,"
+"""How a brood begins whose children are not known yet."""
 
 
 class BroodSizes(NamedTuple):
@@ -53,10 +55,11 @@ class Broods:
         """Wake all children that are left of an array that is over, and follow it no more. Returns how many."""
         return self._in_steps("disband", self._about(parent, size, now_ms))
 
-    def heal(self) -> int:
-        """A step of housekeeping: disband arrays that left the schedule, settled by a release that knows no broods.
+    def heal(self) -> list[str]:
+        """A step of housekeeping for arrays that left the schedule through a release that knows no broods.
 
-        One of which nothing was known yet is looked at once more. Returns how many arrays that was.
+        One that was settled is disbanded, or looked at once more if its children are not known yet. Those untracked
+        are returned: they and their children are to be untracked.
         """
         page: Any
         self._cursor, page = self._client.hscan(self._keys.broods, self._cursor, count=HEALED)
@@ -64,13 +67,17 @@ class Broods:
             pipeline: Any = self._client.pipeline(transaction=False)
             for parent in page:
                 pipeline.zscore(self._keys.schedule, parent)
-            scores = pipeline.execute() if page else []
-        astray = [parent for parent, score in zip(page, scores, strict=True) if score is None]
-        for parent in astray:
-            self.disband(parent)
-            if page[parent].startswith("[0,"):
-                self.adopt([parent])
-        return len(astray)
+                pipeline.hexists(self._keys.ledger, parent)
+            replies = pipeline.execute() if page else []
+        untracked = []
+        for (parent, brood), due, known in zip(page.items(), replies[::2], replies[1::2], strict=True):
+            if not known:
+                untracked.append(parent)
+            elif due is None:
+                self.disband(parent)
+                if brood.startswith(UNKNOWN):
+                    self.adopt([parent])
+        return untracked
 
     def sizes(self) -> BroodSizes:
         """How many there are."""

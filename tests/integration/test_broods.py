@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetpoll.janitor import Janitor
 from fleetpoll.jobs import Array, JobStatus, Transition
+from fleetpoll.settings import Settings
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.schedule import Lease, Look
 from tests.ids import make_ids
@@ -99,10 +101,10 @@ def test_what_another_release_does_heals(rooms: Rooms) -> None:
     rooms.client.zadd(rooms.keys.finished, {ARRAY: NOW, done: NOW})
     rooms.client.hset(rooms.keys.ledger, done, '["SUCCEEDED",1]')
 
-    assert rooms.broods.heal() == 1
+    assert rooms.broods.heal() == []
 
     assert (scheduled(rooms), rooms.broods.sizes()) == (set(left), (0, 0))
-    assert rooms.broods.heal() == 0
+    assert rooms.broods.heal() == []
 
 
 def test_an_array_that_was_settled_before_anything_was_known_of_it_is_looked_at_again(rooms: Rooms) -> None:
@@ -111,10 +113,27 @@ def test_an_array_that_was_settled_before_anything_was_known_of_it_is_looked_at_
     rooms.client.zrem(rooms.keys.schedule, ARRAY)
     rooms.client.zadd(rooms.keys.finished, {ARRAY: NOW})
 
-    assert rooms.broods.heal() == 1
+    assert rooms.broods.heal() == []
 
     assert (scheduled(rooms), rooms.broods.sizes()) == ({ARRAY}, (1, 0))
     assert rooms.client.zcard(rooms.keys.finished) == 0
+
+
+def test_an_array_that_another_release_has_untracked_is_forgotten_with_its_children(
+    rooms: Rooms, settings: Settings
+) -> None:
+    """The janitor does what that release did not know of."""
+    rooms.broods.adopt([ARRAY, OTHER], now_ms=NOW)
+    for parent in (ARRAY, OTHER):
+        rooms.broods.follow(parent, Array(3, ended=1, running=0))
+    rooms.client.zrem(rooms.keys.schedule, ARRAY)
+    rooms.client.hdel(rooms.keys.ledger, ARRAY)
+    rooms.client.hincrby(rooms.keys.counts, "UNSEEN", -1)
+
+    Janitor(rooms, settings).sweep()
+
+    assert (scheduled(rooms), rooms.broods.sizes()) == ({OTHER, *children(OTHER, 0, 1, 2)}, (1, 3))
+    assert rooms.ledger.counts() == {JobStatus.UNSEEN: 4}
 
 
 def test_an_array_is_forgotten_with_its_children(rooms: Rooms) -> None:
