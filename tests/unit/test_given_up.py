@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetpoll.airflow.outcome import ENDS, ended
-from fleetpoll.batch.methods import GIVEN_UP as BATCH_GIVEN_UP
 from fleetpoll.batch.subscription import as_description
-from fleetpoll.cadence.stays import GIVEN_UP as UNCOUNTED
 from fleetpoll.cli import exits
 from fleetpoll.cli.render import COLOURS
 from fleetpoll.cli.wait import BAD, exit_code
@@ -20,7 +18,7 @@ def test_what_was_given_up_is_an_end_and_no_success(status: JobStatus) -> None:
     """Who waits is told, with a code and an error of its own."""
     job = Snapshot(status, status_reason="because")
 
-    assert status in TERMINAL & BAD & BATCH_GIVEN_UP & UNCOUNTED & Goal.RUNNING.statuses
+    assert status in TERMINAL & BAD & Goal.RUNNING.statuses
     assert COLOURS[status]
     assert exit_code(Waited({"a": status}, [], [])) == exits.UNKNOWN
     event = ended("a", job)
