@@ -180,11 +180,11 @@ class Cycle:
         looks = [look_of(i, outcome, cadence, now_ms, self._rng) for i, outcome in outcomes.items()]
         for at, look in enumerate(looks):
             if look.job_id in lease.followed:
-                self._follow(look, found.get(look.job_id), done)
+                self._follow(look, found.get(look.job_id), allowed.rhythm_s, done)
                 looks[at] = look_of_array(look, lease.jobs[look.job_id], allowed, now_ms, self._rng)
         return looks, Lesson(cadence.price_step, *choice.notebook.homework()) if choice.learns else None
 
-    def _follow(self, look: Look, described: Description | None, done: Pass) -> None:
+    def _follow(self, look: Look, described: Description | None, pause_s: float, done: Pass) -> None:
         """Wake children of an array, as its summary says; all of them before the array itself is settled as over."""
         broods, array = self._rooms.broods, described.array if described else None
         no_array = described is not None and bool(described.job_name) and array is None
@@ -193,7 +193,7 @@ class Cycle:
         if look.delay_s is None or no_array:
             broods.disband(look.job_id, array.size if array else 0)
         elif array is not None:
-            broods.follow(look.job_id, array)
+            broods.follow(look.job_id, array, pause_s=pause_s)
 
     def _rejected(self, lease: Lease, job_id: str, refusal: BadRequest) -> Look:
         known = lease.jobs[job_id]

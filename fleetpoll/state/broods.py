@@ -47,9 +47,13 @@ class Broods:
         head = track_head(now_ms)
         return sum(int(self._scripts.run("adopt", adopt_keys(self._keys), (*head, *chunk))) for chunk in chunks(ids))
 
-    def follow(self, parent: str, array: Array, *, now_ms: int | None = None) -> int:
-        """Wake children of an array that is followed, if its summary says that some have ended. Returns how many."""
-        return self._in_steps("follow", (*self._about(parent, array.size, now_ms), array.ended, array.running))
+    def follow(self, parent: str, array: Array, *, pause_s: float = 0.0, now_ms: int | None = None) -> int:
+        """Wake children of an array that is followed, if its summary says that some have ended. Returns how many.
+
+        When those that were woken last were none of them, more are woken, but not before `pause_s` have passed.
+        """
+        args = (*self._about(parent, array.size, now_ms), array.ended, array.running, round(pause_s * 1000))
+        return self._in_steps("follow", args)
 
     def disband(self, parent: str, size: int = 0, *, now_ms: int | None = None) -> int:
         """Wake all children that are left of an array that is over, and follow it no more. Returns how many."""

@@ -85,10 +85,10 @@ def test_a_death_before_an_array_is_settled_costs_nothing(
     simulator: Simulator, fleet: Fleet, rooms: Rooms, build: Build
 ) -> None:
     """Its children are woken first; who looks at it once more finds nothing left to wake, and settles it."""
-    parent = submit(simulator.url, fleet.settings, arrayProperties={"size": 30})
-    nap(0.1)
+    parent = submit(simulator.url, fleet.settings, arrayProperties={"size": 300})
     fleet.track([parent], children=True)
     build(simulator.url).run()
+    assert rooms.broods.sizes() == (1, 300)
     deadline = time.monotonic() + DEADLINE_S
     while simulator.truth([parent])[parent][0] == "PENDING":
         assert time.monotonic() < deadline
@@ -104,7 +104,7 @@ def test_a_death_before_an_array_is_settled_costs_nothing(
 
     work(build(simulator.url), lambda: idle(rooms))
 
-    assert all_ended_once(rooms, simulator, [parent, *children(parent, *range(30))])
+    assert all_ended_once(rooms, simulator, [parent, *children(parent, *range(300))])
 
 
 def test_an_array_that_was_over_when_it_came_is_followed_to_its_children(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 
 from fleetpoll.janitor import Janitor
@@ -72,9 +74,25 @@ def test_those_that_were_seen_to_have_started_are_woken_and_a_part_of_the_others
     assert scheduled(rooms) == {ARRAY, *children(ARRAY, *range(10), *range(100, 300))}
     while len(scheduled(rooms)) < 2_501:
         woken.append(rooms.broods.follow(ARRAY, Array(2_500, ended=1, running=10), now_ms=NOW))
-    assert woken[:3] == [210, 400, 500]
-    assert len(woken) <= 7
-    assert max(woken) <= 500 + 10
+    assert woken[:3] == [210, 400, 800]
+    assert len(woken) <= 5
+    assert max(woken) <= 1_000
+
+
+def test_what_is_not_found_is_looked_for_now_and_then(rooms: Rooms) -> None:
+    """A summary that counts an end which no child shows must not take all the allowance."""
+    rooms.broods.adopt([ARRAY], now_ms=NOW)
+    settle_all(rooms, NOW, {ARRAY: JobStatus.PENDING})
+    wakings = []
+    for second in range(600):
+        moment = NOW + 1_000 * second
+        if rooms.broods.follow(ARRAY, Array(50, ended=1, running=9), pause_s=5.0, now_ms=moment):
+            wakings.append(second)
+            settle_all(rooms, moment, {}, JobStatus.RUNNING)
+            assert scheduled(rooms) == {ARRAY}
+
+    assert wakings[:4] == [0, 5, 10, 15]
+    assert {later - sooner for sooner, later in pairwise(wakings[-5:])} == {60}
 
 
 def test_an_array_that_is_over_wakes_all_that_are_left(rooms: Rooms) -> None:
