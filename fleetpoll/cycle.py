@@ -197,14 +197,15 @@ class Cycle:
 
     def _rejected(self, lease: Lease, job_id: str, refusal: BadRequest) -> Look:
         known = lease.jobs[job_id]
+        if job_id in lease.followed:
+            self._rooms.broods.disband(job_id)
+        if known.status.terminal:  # an array that was looked at once more for its children's sake
+            return Look(job_id, None)
         now_ms = lease.now_ms(self._mono())
         record = msgspec.structs.replace(
             known, status=JobStatus.REJECTED, status_reason=str(refusal), reason="", changed_ms=now_ms
         )
-        if job_id in lease.followed:
-            self._rooms.broods.disband(job_id)
-        transition = None if known.status is JobStatus.REJECTED else Transition.between(job_id, known, record)
-        return Look(job_id, None, record, transition)
+        return Look(job_id, None, record, Transition.between(job_id, known, record))
 
     def _settle(self, lease: Lease, looks: list[Look], done: Pass, *, asked: int, lesson: Lesson | None = None) -> None:
         if self._mono() >= lease.trusted_until:

@@ -143,9 +143,9 @@ class Schedule:
         claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:
             return Nothing(None if wait_or_due < 0 else wait_or_due / 1000, int(live))
-        price, *jobs = rest
+        price, followed, *jobs = rest
         records = {
-            job_id: _decode(record) if record else Snapshot() for job_id, record in zip(jobs[::4], jobs[1::4], strict=True)
+            job_id: _decode(record) if record else Snapshot() for job_id, record in zip(jobs[::3], jobs[1::3], strict=True)
         }
         return Lease(
             fence=fence,
@@ -156,8 +156,8 @@ class Schedule:
             asked_at=asked_at,
             trusted_until=asked_at + visibility_s - margin_s,
             price=as_price(price),
-            scores=dict(zip(records, map(float, jobs[2::4]), strict=True)),
-            followed=frozenset(job_id for job_id, brood in zip(records, jobs[3::4], strict=True) if brood),
+            scores=dict(zip(records, map(float, jobs[2::3]), strict=True)),
+            followed=frozenset(followed),
         )
 
     def release(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fleetpoll.errors import BadRequest, Throttled
-from fleetpoll.jobs import NO_JOB, JobStatus
+from fleetpoll.jobs import NO_JOB, Array, JobStatus
 from fleetpoll.settings import Settings
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import DESCRIBE, Rooms
@@ -198,3 +198,18 @@ def test_a_rejected_job_that_is_opened_again_may_be_described(
 
     told = [(event.before, event.after) for event in rooms.events.read(BEGINNING)]
     assert told == [("UNSEEN", "REJECTED"), ("REJECTED", "UNSEEN"), ("UNSEEN", "RUNNING")]
+
+
+def test_an_array_that_is_refused_is_followed_no_more(fussy: FussyServer, url: str, rooms: Rooms, build: Build) -> None:
+    """Its children go on by themselves; and who is over already is not told to be over once more."""
+    parent, over = make_ids(2)
+    fussy.culprits = {parent, over}
+    rooms.schedule.track([over])
+    build(url).run()
+    rooms.broods.adopt([parent, over])
+    rooms.broods.follow(parent, Array(2))
+
+    done = build(url).run()
+
+    assert (done.kept, statuses(rooms), rooms.broods.sizes()) == (2, Counter({JobStatus.REJECTED: 2}), (0, 0))
+    assert rooms.client.zrange(rooms.keys.schedule, 0, -1) == [f"{parent}:0", f"{parent}:1"]
