@@ -32,8 +32,9 @@ EVENTS_KEPT = 10_000
 WARM, QUICK = 400, 200
 TRIM = 0.1
 """The slowest and the fastest tenth of the settlements are left out: the machine's other business, not ours."""
-LESSON_AT = 16
-"""Where the lesson stands in the words of a logged EVALSHA: its name, hash and number of keys, nine keys, four arguments."""
+KEYS = 11
+LESSON_AT = 3 + KEYS + 4
+"""Where the lesson stands in the words of a logged EVALSHA: its name, hash and number of keys, the keys, four arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def settlements(entries: list[dict[str, Any]]) -> Iterator[tuple[int, bool]]:
     for entry in entries:
         command = entry["command"]
         words = (command.decode() if isinstance(command, bytes) else command).split(" ")
-        if words[0].upper() == "EVALSHA" and words[2] == "9":
+        if words[0].upper() == "EVALSHA" and words[2] == str(KEYS):
             yield int(entry["duration"]), words[LESSON_AT].startswith("{")
 
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from typing import Self
 
 from fleetpoll.client.consuming import RETRY_AFTER_S, some_name
-from fleetpoll.client.fleet import checked, redis_url
+from fleetpoll.client.fleet import checked, parents, redis_url
 from fleetpoll.client.following import pause_s
 from fleetpoll.client.hub import Hub
 from fleetpoll.client.status import alive
@@ -43,12 +43,23 @@ class Fleet:
         """What the fleet was opened with."""
         return self._settings
 
-    async def track(self, ids: Iterable[str]) -> int:
-        """Start to watch jobs. Returns how many were new. Raises SettingsError, and tracks none, if one is no job id."""
-        return await self._live.track(list(checked(ids)))
+    async def track(self, ids: Iterable[str], *, again: bool = False, children: bool = False) -> int:
+        """Start to watch jobs, as `fleetpoll.Fleet.track` does. Returns how many were new.
+
+        Raises SettingsError, and tracks none, if one is no job id.
+        """
+        given = list(checked(ids))
+        arrays = parents(given) if children else []
+        opened = await self._live.reopen(given, self._settings.events_kept) if again else 0
+        if children:
+            return max(opened, await self._live.adopt(arrays))
+        return opened + await self._live.track(given)
 
     async def untrack(self, ids: Iterable[str]) -> int:
-        """Forget jobs. Returns how many were known. Raises SettingsError, and forgets none, if one is no job id."""
+        """Forget jobs, and the children of an array that is followed. Returns how many were known, without the children.
+
+        Raises SettingsError, and forgets none, if one is no job id.
+        """
         return await self._live.untrack(list(checked(ids)))
 
     async def get(self, ids: Iterable[str]) -> dict[str, Snapshot]:

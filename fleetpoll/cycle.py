@@ -8,19 +8,20 @@ whether it may already be somebody else's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import msgspec
 
 from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.cadence.choice import Choice
-from fleetpoll.cadence.policy import Cadence
+from fleetpoll.cadence.elastic import Even
+from fleetpoll.cadence.policy import Allowed, Cadence
 from fleetpoll.cadence.stays import standing
 from fleetpoll.clock import Mono
 from fleetpoll.diff import Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
-from fleetpoll.jobs import Description, JobStatus, Transition
+from fleetpoll.jobs import NO_JOB, Description, JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.allowance import PACE_S, Permit, Reason, Refused
 from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
@@ -47,6 +48,7 @@ class Pass:
     unheard: int = 0  # settled by a call whose answer was lost, most likely
     moved: list[Transition] = field(default_factory=list)
     failure: AwsError | None = None
+    childless: list[str] = field(default_factory=list)  # followed as arrays, which they are not
     slowed: bool = False  # the failure was a throttle that cut the fleet's rate
 
 
@@ -88,26 +90,54 @@ class Cycle:
         return done
 
     def _serve(self, lease: Lease, ids: Sequence[str], done: Pass) -> None:
-        """Spend one token on `ids`. A call that AWS refuses as a whole is split until the culprit is alone."""
-        permit = self._permit(lease, ids, done)
+        """Spend a token on `ids`. A call that AWS refuses as a whole is split until the culprit is alone.
+
+        Whatever else goes wrong, all that are left are given back.
+        """
+        parts = [ids]
+        while parts:
+            left = [job_id for part in parts for job_id in part]
+            ids = parts.pop()
+            answer = self._ask(lease, ids, left, done)
+            if answer is None:
+                return
+            found, granted = answer
+            if not isinstance(found, BadRequest):
+                looks, lesson = self._plan(lease, ids, found, granted, done)
+                self._settle(lease, looks, done, asked=len(ids), lesson=lesson)
+            elif len(ids) > 1:
+                middle = len(ids) // 2
+                parts += (ids[middle:], ids[:middle])
+            elif not self._refuses_only(lease, left, done):
+                return
+            else:
+                self._settle(lease, [self._rejected(lease, ids[0], found)], done, asked=1)
+
+    def _ask(
+        self, lease: Lease, ids: Sequence[str], left: Sequence[str], done: Pass
+    ) -> tuple[dict[str, Description] | BadRequest, float] | None:
+        """AWS's answer or refusal, and the rate that was granted. If there is neither, all that are left are given back."""
+        permit = self._permit(lease, left, done)
         if permit is None:
-            return
+            return None
         done.calls += 1
         try:
-            found = self._api.describe(ids)
+            return self._api.describe(ids), permit.granted
         except BadRequest as refusal:
             self._rooms.schedule.release(lease, (), call=refusal.kind)  # counts the call; the jobs stay with us
-            if len(ids) == 1:
-                self._settle(lease, [self._rejected(lease, ids[0], refusal)], done, asked=0)
-                return
-            middle = len(ids) // 2
-            self._serve(lease, ids[:middle], done)
-            self._serve(lease, ids[middle:], done)
+            return refusal, permit.granted
         except AwsError as failure:
-            self._failed(lease, ids, permit, failure, done)
-        else:
-            looks, lesson = self._plan(lease, ids, found, permit.granted)
-            self._settle(lease, looks, done, asked=len(ids), lesson=lesson)
+            self._failed(lease, left, permit, failure, done)
+            return None
+
+    def _refuses_only(self, lease: Lease, left: Sequence[str], done: Pass) -> bool:
+        """Whether AWS answers when it is asked for no job of ours: else it refuses the call, and the id is not to blame."""
+        answer = self._ask(lease, (NO_JOB,), left, done)
+        if answer is not None and isinstance(answer[0], BadRequest):
+            done.failure = answer[0]
+            self._rooms.schedule.release(lease, left, delay_s=self._rng.uniform(*RELEASED_AFTER_S))
+            return False
+        return answer is not None
 
     def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Permit | None:
         """A token whose time has come, while the lease outlasts a call; else the jobs are given back."""
@@ -141,7 +171,7 @@ class Cycle:
             self._rooms.schedule.release(lease, ids, delay_s=self._rng.uniform(*RELEASED_AFTER_S), call=failure.kind)
 
     def _plan(
-        self, lease: Lease, ids: Sequence[str], found: dict[str, Description], granted: float
+        self, lease: Lease, ids: Sequence[str], found: dict[str, Description], granted: float, done: Pass
     ) -> tuple[list[Look], Lesson | None]:
         """How each job of a call is settled, and what was learnt from it."""
         mono, choice = self._mono(), self._choice
@@ -155,10 +185,29 @@ class Cycle:
         lead_s, overdue_s = mono - lease.asked_at, (lease.claimed_ms - lease.due_ms) / 1000
         cadence = choice.cadence(allowed, lease.price, lead_s, max(0.0, overdue_s))
         looks = [look_of(i, outcome, cadence, now_ms, self._rng) for i, outcome in outcomes.items()]
+        for at, look in enumerate(looks):
+            if look.job_id in lease.followed:
+                self._follow(look, found.get(look.job_id), allowed.rhythm_s, done)
+                looks[at] = look_of_array(look, lease.jobs[look.job_id], allowed, now_ms, self._rng)
         return looks, Lesson(cadence.price_step, *choice.notebook.homework()) if choice.learns else None
+
+    def _follow(self, look: Look, described: Description | None, pause_s: float, done: Pass) -> None:
+        """Wake children of an array, as its summary says; all of them before the array itself is settled as over."""
+        broods, array = self._rooms.broods, described.array if described else None
+        no_array = described is not None and bool(described.job_name) and array is None
+        if no_array:
+            done.childless.append(look.job_id)
+        if look.delay_s is None or no_array:
+            broods.disband(look.job_id, array.size if array else 0)
+        elif array is not None:
+            broods.follow(look.job_id, array, pause_s=pause_s)
 
     def _rejected(self, lease: Lease, job_id: str, refusal: BadRequest) -> Look:
         known = lease.jobs[job_id]
+        if job_id in lease.followed:
+            self._rooms.broods.disband(job_id)
+        if known.status.terminal:  # an array that was looked at once more for its children's sake
+            return Look(job_id, None)
         now_ms = lease.now_ms(self._mono())
         record = msgspec.structs.replace(
             known, status=JobStatus.REJECTED, status_reason=str(refusal), reason="", changed_ms=now_ms
@@ -176,6 +225,11 @@ class Cycle:
         done.lost += settled.lost
         done.unheard += settled.unheard
         done.moved += [look.transition for look in looks if look.transition is not None]
+
+
+def look_of_array(look: Look, known: Snapshot, allowed: Allowed, now_ms: int, rng: Random) -> Look:
+    """The settlement of an array that is followed: its children wait to be noticed, whatever its own status is worth."""
+    return look if look.delay_s is None else replace(look, delay_s=Even(allowed).delay_s(standing(known, now_ms), rng))
 
 
 def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: Random) -> Look:

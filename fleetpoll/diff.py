@@ -12,7 +12,7 @@ import msgspec
 
 from fleetpoll.jobs import Description, JobStatus, Snapshot
 
-COPIED = tuple(f.name for f in msgspec.structs.fields(Description) if f.name != "job_id")
+COPIED = tuple(f.name for f in msgspec.structs.fields(Description) if f.name not in {"job_id", "array"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,10 @@ Outcome = Unchanged | Moved | Missing
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a job may be absent from AWS's answers: `grace_ms` from tracking, then `checks` absences in a row."""
+    """How long a job may be absent from AWS's answers: `grace_ms` from tracking, then `checks` absences in a row.
+
+    Then it is LOST if AWS never showed it, else EXPIRED.
+    """
 
     grace_ms: int
     checks: int
@@ -67,13 +70,16 @@ def compare(known: Snapshot, described: Description | None, now_ms: int, patienc
 
 
 def _missing(known: Snapshot, now_ms: int, patience: Patience) -> Outcome:
-    if now_ms - known.tracked_ms < patience.grace_ms:
-        return Missing(known, None)
+    if known.status.terminal or now_ms - known.tracked_ms < patience.grace_ms:
+        return Missing(known, None)  # one that is over and was asked for once more stays what it is
     absences = known.absences + 1
     if absences < patience.checks:
         return Missing(known, msgspec.structs.replace(known, absences=absences))
-    reason = f"AWS Batch left this job out of {absences} answers in a row"
-    lost = msgspec.structs.replace(
-        known, status=JobStatus.LOST, status_reason=reason, reason="", absences=absences, changed_ms=now_ms
+    status, reason = JobStatus.LOST, f"AWS Batch left this job out of {absences} answers in a row"
+    if known.status is not JobStatus.UNSEEN:
+        status = JobStatus.EXPIRED
+        reason += ": it does not show it any more; it keeps finished jobs for about 7 days"
+    given_up = msgspec.structs.replace(
+        known, status=status, status_reason=reason, reason="", absences=absences, changed_ms=now_ms
     )
-    return Moved(known, lost)
+    return Moved(known, given_up)

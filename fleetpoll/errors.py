@@ -17,7 +17,7 @@ FleetpollError
 │   ├── JobFailed          it is FAILED
 │   ├── JobNotComplete     it is not over yet
 │   ├── JobOver            it is over, and never came to the status that was waited for
-│   ├── JobLost            AWS Batch does not know it, or refuses to describe it
+│   ├── JobLost            AWS Batch does not know it, or no more, or refuses to describe it
 │   ├── JobStatusUnknown   it has a status that nobody knows
 │   ├── DescriptionFailed  no description of it could be had, or none that can be used
 │   ├── ChecksExceeded     all checks are made, and it has not come to what was waited for
@@ -128,7 +128,7 @@ class JobOver(BatchError):
 
 
 class JobLost(BatchError):
-    """AWS Batch does not know the job, or refuses to describe it; the fleet has given it up."""
+    """AWS Batch does not know the job, or no more, or refuses to describe it; the fleet has given it up."""
 
 
 class JobStatusUnknown(BatchError):

@@ -1,4 +1,4 @@
-"""Housekeeping: forget jobs that finished long ago and workers that fell silent, in small steps."""
+"""Housekeeping: forget jobs that finished long ago and workers that fell silent, heal arrays, in small steps."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Janitor:
 
     def sweep(self) -> tuple[int, int]:
         """One bounded step. Returns how many jobs and how many workers were forgotten."""
+        self._rooms.schedule.untrack(self._rooms.broods.heal())
         keys = self._rooms.keys
         kept_ms = round(self._settings.finished_kept * 1000)
         jobs, workers = self._rooms.scripts.run(

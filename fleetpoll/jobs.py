@@ -13,9 +13,12 @@ import msgspec
 
 JOB_ID = re.compile(r"(?P<uuid>[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})((?P<mark>[:#])(?P<part>[0-9]{1,5}))?")
 
+NO_JOB = "00000000-0000-0000-0000-000000000000"
+"""An id that no job has: AWS answers who asks for it, with nothing."""
+
 
 class JobStatus(StrEnum):
-    """AWS's seven statuses in the order of a job's life, then three of our own."""
+    """AWS's seven statuses in the order of a job's life, then those of our own."""
 
     SUBMITTED = "SUBMITTED"
     PENDING = "PENDING"
@@ -25,7 +28,8 @@ class JobStatus(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     UNSEEN = "UNSEEN"  # tracked, not yet described by AWS
-    LOST = "LOST"  # AWS does not know it; given up
+    LOST = "LOST"  # AWS does not know it, and never showed it; given up
+    EXPIRED = "EXPIRED"  # AWS showed it, and does so no more; given up
     REJECTED = "REJECTED"  # AWS refuses the very question
     UNKNOWN = "UNKNOWN"  # a word of another release of ours
 
@@ -41,9 +45,19 @@ class JobStatus(StrEnum):
         return self in TERMINAL
 
 
-TERMINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.LOST, JobStatus.REJECTED})
+GIVEN_UP = frozenset({JobStatus.LOST, JobStatus.EXPIRED, JobStatus.REJECTED})
+"""What we call the end of a job of which AWS tells nothing more."""
+TERMINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, *GIVEN_UP})
 STARTED = frozenset({JobStatus.RUNNING, *TERMINAL})
 AWS_STATUSES = tuple(JobStatus)[:7]
+
+
+class Array(msgspec.Struct, frozen=True):
+    """How the children of an array job are, by its statusSummary."""
+
+    size: int
+    ended: int = 0
+    running: int = 0  # STARTING or RUNNING
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +76,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int = 0
     started_ms: int = 0
     stopped_ms: int = 0
+    array: Array | None = None  # of an array's parent
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):

@@ -74,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     visibility: Positive = 60.0  # a claim that is not settled within this is void, its jobs are due again
     margin: Positive = 5.0  # a lease is trusted until this long before its end
     missing_grace: NotNegative = 60.0  # from tracking: AWS may not show a new job at once
-    missing_checks: Count = 10  # absences in a row, after the grace, that make a job LOST
+    missing_checks: Count = 10  # absences in a row, after the grace, that make a job LOST, or EXPIRED if AWS had shown it
 
     workers: Count = 4  # poller processes under one supervisor
     beat: Positive = 5.0  # a worker shows that it is alive this often

@@ -153,6 +153,12 @@ class Poller:
         if isinstance(done.failure, Throttled):
             words = "throttled by AWS, the fleet slows down" if done.slowed else "throttled by AWS, once is no limit"
             log.log(logging.INFO if done.slowed else logging.DEBUG, words, answer=str(done.failure))
+        self._tell_of_jobs(done)
+
+    def _tell_of_jobs(self, done: Pass) -> None:
+        """What is odd about single jobs; everything about them only for who debugs."""
+        for job_id in done.childless:
+            log.warning("not an array, so it has no children to follow", job=job_id)
         for transition in done.moved:
             if transition.after is JobStatus.REJECTED:
                 log.warning("AWS refuses to describe a job", job=transition.job_id, reason=transition.reason)

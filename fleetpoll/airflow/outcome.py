@@ -19,6 +19,7 @@ Event = dict[str, Any]
 ENDS = {
     JobStatus.FAILED: "failed",
     JobStatus.LOST: "is not known to AWS Batch: the id is wrong, of another account or Region, or long forgotten",
+    JobStatus.EXPIRED: "is not shown by AWS Batch any more, which keeps finished jobs for about 7 days",
     JobStatus.REJECTED: "cannot be asked for: AWS Batch refuses the question",
 }
 

@@ -13,8 +13,11 @@ from typing import Annotated, Any
 import msgspec
 
 from fleetpoll.errors import Unreachable
-from fleetpoll.jobs import AWS_STATUSES, STARTED, Description, JobStatus
+from fleetpoll.jobs import AWS_STATUSES, STARTED, Array, Description, JobStatus
 
+ARRAY_MAX = 100_000  # children that our ids can number; AWS allows 10,000
+ENDED = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED})
+UNDER_WAY = frozenset({JobStatus.STARTING, JobStatus.RUNNING})
 _Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]  # what Redis and every reader can take
 
 
@@ -42,6 +45,11 @@ class _Attempt(msgspec.Struct):
         return self.container or next(failed, several[0] if several else None)
 
 
+class _Array(msgspec.Struct):
+    size: _Number | None = None
+    summary: dict[str, _Number] | None = msgspec.field(default=None, name="statusSummary")
+
+
 class _Job(msgspec.Struct):
     job_id: str = msgspec.field(name="jobId")
     status: str
@@ -52,6 +60,7 @@ class _Job(msgspec.Struct):
     container: _Container | None = None
     attempts: list[_Attempt] | None = None
     eks_attempts: list[_Attempt] | None = msgspec.field(default=None, name="eksAttempts")
+    array: _Array | None = msgspec.field(default=None, name="arrayProperties")
     created_at: _Number | None = msgspec.field(default=None, name="createdAt")
     started_at: _Number | None = msgspec.field(default=None, name="startedAt")
     stopped_at: _Number | None = msgspec.field(default=None, name="stoppedAt")
@@ -131,7 +140,7 @@ def _description(job: _Job) -> Description:
     last = attempts[-1] if attempts else _Attempt()
     now, then = job.container or _Container(), last.main() or _Container()
     over = sum(1 for attempt in attempts if attempt.stopped_at)
-    under_way = status in (JobStatus.STARTING, JobStatus.RUNNING)
+    under_way = status in UNDER_WAY
     return Description(
         job_id=job.job_id,
         status=status,
@@ -146,7 +155,19 @@ def _description(job: _Job) -> Description:
         created_ms=job.created_at or 0,
         started_ms=job.started_at or 0,
         stopped_ms=job.stopped_at or 0,
+        array=_children(job.array),
     )
+
+
+def _children(array: _Array | None) -> Array | None:
+    """How an array's children are; None of a child, and of a job that is no array."""
+    if array is None or not array.size or array.size < 0:
+        return None
+    ended, running = (
+        sum(max(0, count) for status, count in (array.summary or {}).items() if status in group)
+        for group in (ENDED, UNDER_WAY)
+    )
+    return Array(min(array.size, ARRAY_MAX), ended, running)
 
 
 def _tail(arn: str | None) -> str:

@@ -31,11 +31,10 @@ from fleetpoll.errors import (
     JobOver,
     JobStatusUnknown,
 )
-from fleetpoll.jobs import TERMINAL, JobStatus
+from fleetpoll.jobs import GIVEN_UP, TERMINAL
 
 RNG = SystemRandom()
 """The operating system's randomness: processes that were forked after this was loaded must not sleep in step."""
-GIVEN_UP = frozenset({JobStatus.LOST, JobStatus.REJECTED})
 
 Answer = TypeVar("Answer")
 

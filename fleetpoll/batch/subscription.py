@@ -91,7 +91,7 @@ class Subscription:
 def as_description(job_id: str, job: Snapshot) -> dict[str, Any]:
     """What is known of a job as DescribeJobs would say it, with AWS's members and times; what is not known is left out.
 
-    Queue and definition are names, not ARNs, and a status may be LOST or REJECTED, which is ours.
+    Queue and definition are names, not ARNs, and a status may be LOST, EXPIRED or REJECTED, which is ours.
     """
     container = {"exitCode": job.exit_code, "reason": job.reason, "logStreamName": job.log_stream}
     members = {

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fleetpoll.cadence.policy import Standing
-from fleetpoll.jobs import JobStatus, Snapshot
+from fleetpoll.jobs import GIVEN_UP, JobStatus, Snapshot
 
 SINCE_CREATED = frozenset({JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE})
 BEFORE_RUNNABLE = frozenset({JobStatus.SUBMITTED, JobStatus.PENDING})
 COUNTED = frozenset({*SINCE_CREATED, JobStatus.STARTING, JobStatus.RUNNING})
-GIVEN_UP = frozenset({JobStatus.LOST, JobStatus.REJECTED})
 
 
 class Stay(NamedTuple):

@@ -19,7 +19,7 @@ from fleetpoll.errors import (
 OK = 0
 SOME_FAILED = 1  # wait: jobs failed; doctor: a check failed; terminate, cancel: AWS refused some
 USAGE = 2  # an option, an id, a setting or a file of the user's is wrong
-UNKNOWN = 3  # wait: jobs are lost, rejected or untracked; show: the job is not tracked;
+UNKNOWN = 3  # wait: jobs are lost, expired, rejected or untracked; show: the job is not tracked;
 # learn show: nothing is learnt of it; worker: no poller can boot
 REFUSED = 65  # EX_DATAERR: AWS refused the content of a call; events: what came after the cursor is not kept any more
 UNAVAILABLE = 69  # EX_UNAVAILABLE: Redis, the embedded server, AWS or the simulator does not answer

@@ -22,6 +22,7 @@ COLOURS = {
     "SUCCEEDED": "green",
     "FAILED": "red",
     "LOST": "magenta",
+    "EXPIRED": "magenta",
     "REJECTED": "magenta",
 }
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fleetpoll.client.troubles import SharedTrouble
     from fleetpoll.jobs import JobStatus
     from fleetpoll.state.allowance import BucketView
+    from fleetpoll.state.broods import BroodSizes
     from fleetpoll.state.ledger import Totals
 
 
@@ -44,6 +45,7 @@ def overview(seen: FleetStatus) -> Table:
         ("fleet", seen.fleet),
         ("jobs", f"{seen.tracked:,} tracked, {seen.live:,} live"),
         *((f"  {status.value}", in_colour(status, f"{count:,}")) for status, count in seen.jobs.items()),
+        *arrays(seen.broods),
         ("rate", rate(seen.bucket)),
         ("calls", calls(seen.totals)),
         ("fill", f"{seen.totals.fill:.1f} ids a call" if seen.totals.fill is not None else "-"),
@@ -54,6 +56,13 @@ def overview(seen: FleetStatus) -> Table:
     if seen.order is not None:
         rows.append(("order", f"{seen.order.kind.value} (fleetpoll fleet resume takes it back)"))
     return facts(rows)
+
+
+def arrays(broods: BroodSizes) -> list[tuple[str, str]]:
+    """The arrays whose children are followed, if there are any."""
+    if not broods.arrays:
+        return []
+    return [("arrays", f"{broods.arrays:,} followed, {broods.children:,} children asleep until some have ended")]
 
 
 def in_colour(status: JobStatus, text: str) -> Text:

@@ -14,6 +14,9 @@ Examples:
   fleetpoll track 4f0c1b5e-6c1d-4a55-9a25-0f7f6a2d8b11
   aws batch list-jobs ... --query 'jobSummaryList[].[jobId]' --output text |
     fleetpoll track -f -
+  fleetpoll track --children 4f0c1b5e-6c1d-4a55-9a25-0f7f6a2d8b11
+  fleetpoll jobs --status EXPIRED --json | jq -r .job_id |
+    fleetpoll track --again -f -
 """
 
 
@@ -21,16 +24,30 @@ Examples:
 @ids_argument
 @ids_file
 @click.option("--skip-bad", is_flag=True, help="Name bad ids and track the others; without it nothing is tracked then.")
+@click.option("--again", is_flag=True, help="Watch those once more that are over already, as if they were new.")
+@click.option("--children", is_flag=True, help="The IDs are those of arrays: follow their children as well.")
 @as_json
 @pass_asked
-def track(asked: Asked, ids: tuple[str, ...], files: tuple[str, ...], *, skip_bad: bool, as_json: bool) -> None:
+def track(
+    asked: Asked,
+    ids: tuple[str, ...],
+    files: tuple[str, ...],
+    *,
+    skip_bad: bool,
+    again: bool,
+    children: bool,
+    as_json: bool,
+) -> None:
     """Start to watch jobs.
 
     Tracking a job twice is the same as once. An ID is a UUID, UUID:index for a child of an array job, or UUID#node.
+
+    With --children, the end of each child of an array is published, of up to 10,000 for one ID: the fleet looks at the
+    array, whose summary tells how many have ended, and at children only when there are more than it knows of.
     """
     given = read_ids(ids, files, skip_bad=skip_bad)
     with open_fleet(asked.settings()) as fleet:
-        new = fleet.track(given.good)
+        new = fleet.track(given.good, again=again, children=children)
     if given.bad:
         say(f"{plural(len(given.bad), 'bad id')} skipped:\n{given.complaint()}")
     already = len(given.good) - new
@@ -48,7 +65,8 @@ def track(asked: Asked, ids: tuple[str, ...], files: tuple[str, ...], *, skip_ba
 def untrack(asked: Asked, ids: tuple[str, ...], files: tuple[str, ...], *, as_json: bool) -> None:
     """Stop watching jobs and forget them.
 
-    The jobs themselves run on; who waits for them learns that they are gone.
+    With an array that is followed, its children are forgotten. The jobs themselves run on; who waits for them learns that
+    they are gone.
     """
     given = read_ids(ids, files)
     with open_fleet(asked.settings()) as fleet:

@@ -18,7 +18,7 @@ from fleetpoll.cli.render import coloured, emit, plural, say
 from fleetpoll.cli.tables import console
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.client.waiting import Goal
-from fleetpoll.jobs import JobStatus
+from fleetpoll.jobs import GIVEN_UP, JobStatus
 
 if TYPE_CHECKING:
     from fleetpoll.client.waiting import Waited
@@ -32,7 +32,7 @@ Examples:
 
 \b
 Exit codes: 0 all succeeded (or run, with --for running), 1 some failed,
-3 some are lost, rejected or were untracked, 124 timed out, 130 Ctrl-C.
+3 some are lost, expired, rejected or were untracked, 124 timed out, 130 Ctrl-C.
 If several hold: 124 before 3 before 1.
 """
 
@@ -107,7 +107,7 @@ def summarize(waited: Waited) -> None:
         click.echo(f"  and {len(bad) - NAMED_MAX:,} more")
 
 
-BAD = frozenset({JobStatus.FAILED, JobStatus.LOST, JobStatus.REJECTED})
+BAD = frozenset({JobStatus.FAILED, *GIVEN_UP})
 
 
 def exit_code(waited: Waited) -> int:
@@ -115,6 +115,6 @@ def exit_code(waited: Waited) -> int:
     ends = set(waited.reached.values())
     if waited.timed_out:
         return exits.TIMED_OUT
-    if waited.gone or ends & {JobStatus.LOST, JobStatus.REJECTED}:
+    if waited.gone or ends & GIVEN_UP:
         return exits.UNKNOWN
     return exits.SOME_FAILED if JobStatus.FAILED in ends else exits.OK

@@ -11,6 +11,7 @@ from fleetpoll.awsbatch.words import advice
 from fleetpoll.client.calls import open_calls
 from fleetpoll.client.fleet import Fleet, open_fleet
 from fleetpoll.errors import AwsError, EmbeddedError, SettingsError, StateError, TokenRefused
+from fleetpoll.jobs import NO_JOB
 from fleetpoll.settings import Settings
 from fleetpoll.state.probe import ServerFacts
 
@@ -19,7 +20,6 @@ FAR_S = 0.005
 """A round trip from which on calls to Redis, some three a lease, are felt."""
 SKEW_WARN_S, SKEW_FAIL_S = 2.0, 240.0
 """Readers show ages by their own clock; AWS refuses signatures that are five minutes off."""
-NO_JOB = "00000000-0000-0000-0000-000000000000"
 
 
 class Grade(StrEnum):

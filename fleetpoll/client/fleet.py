@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -28,6 +29,8 @@ from fleetpoll.state.probe import ServerFacts, probe
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Beat, Order, OrderKind
 from fleetpoll.state.steps import perform
+
+NO_PARENT = re.compile(r"[:#]")
 
 
 class Fleet:
@@ -62,12 +65,25 @@ class Fleet:
             sharers = self._settings.workers
         return SteadfastLimiter(self.bucket(operation), system_mono, sharers)
 
-    def track(self, ids: Iterable[str]) -> int:
-        """Start to watch jobs. Returns how many were new. Raises SettingsError, and tracks none, if one is no job id."""
-        return self._rooms.schedule.track(list(checked(ids)))
+    def track(self, ids: Iterable[str], *, again: bool = False, children: bool = False) -> int:
+        """Start to watch jobs. Returns how many were new. Raises SettingsError, and tracks none, if one is no job id.
+
+        With `again`, jobs that are over already are watched once more, as if they were new, and count as such. With
+        `children`, the jobs are arrays whose children are followed as well: by the arrays' own summaries, so that children
+        are looked at only when some have ended. Each child's end is published, not all that it goes through before.
+        """
+        given = list(checked(ids))
+        arrays = parents(given) if children else []
+        opened = self._rooms.schedule.reopen(given, events_kept=self._settings.events_kept) if again else 0
+        if children:
+            return max(opened, self._rooms.broods.adopt(arrays))
+        return opened + self._rooms.schedule.track(given)
 
     def untrack(self, ids: Iterable[str]) -> int:
-        """Forget jobs. Returns how many were known. Raises SettingsError, and forgets none, if one is no job id."""
+        """Forget jobs, and the children of an array that is followed. Returns how many were known, without the children.
+
+        Raises SettingsError, and forgets none, if one is no job id.
+        """
         return self._rooms.schedule.untrack(list(checked(ids)))
 
     def get(self, ids: Iterable[str]) -> dict[str, Snapshot]:
@@ -244,6 +260,14 @@ def redis_url(settings: Settings, linger_s: float = 10.0) -> Iterator[str]:
     home = Path(settings.state_home) if settings.state_home else None
     with join(settings.redis_server, home, linger_s) as url:
         yield url
+
+
+def parents(ids: Sequence[str]) -> Sequence[str]:
+    """The ids, as long as each may be that of an array."""
+    for job_id in ids:
+        if NO_PARENT.search(job_id):
+            raise SettingsError(f"{job_id} has no children: to follow those of an array, give the array's own id.")
+    return ids
 
 
 def checked(ids: Iterable[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from fleetpoll.client.troubles import SharedTrouble, shared
 from fleetpoll.jobs import JobStatus, seconds
 from fleetpoll.state.allowance import BucketView
+from fleetpoll.state.broods import BroodSizes
 from fleetpoll.state.ledger import Totals
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.roster import Beat, Order
@@ -37,6 +38,7 @@ class FleetStatus:
     jobs: dict[JobStatus, int]
     live: int
     tracked: int
+    broods: BroodSizes
     bucket: BucketView
     totals: Totals
     lag: Lag
@@ -57,6 +59,7 @@ class FleetStatus:
             "jobs": {status.value: count for status, count in self.jobs.items()},
             "live": self.live,
             "tracked": self.tracked,
+            "arrays": {"followed": self.broods.arrays, "children_not_over": self.broods.children},
             "rate": {
                 "configured": b.configured,
                 "granted": b.granted,
@@ -108,6 +111,7 @@ def status_of(rooms: Rooms) -> FleetStatus:
         jobs=rooms.ledger.counts(),
         live=live,
         tracked=tracked,
+        broods=rooms.broods.sizes(),
         bucket=rooms.buckets[DESCRIBE].view(),
         totals=rooms.ledger.totals(),
         lag=lag_of([t.lag_ms for t in rooms.events.recent(RECENT) if t.lag_ms is not None]),

@@ -17,7 +17,7 @@ from fleetpoll.simulator.config import Disturbance, Fault, Limit, Operation, Sim
 from fleetpoll.simulator.descriptions import Look, Template
 from fleetpoll.simulator.draws import draws
 from fleetpoll.simulator.gates import Gate
-from fleetpoll.simulator.lifecycle import Life, gather, plan_life
+from fleetpoll.simulator.lifecycle import Life, gather, in_slots, plan_life
 from fleetpoll.simulator.mix import Mix, Sort
 from fleetpoll.simulator.population import Population
 from fleetpoll.simulator.records import SimulatedJob
@@ -127,11 +127,13 @@ class Account:
         return job
 
     def create_array(self, name: str, look: Look, life: Life, size: int) -> SimulatedJob:
-        """An array job is born: a parent and its children."""
+        """An array job is born: a parent and its children, of which at most `array_slots` run side by side."""
         now_ms = self.clock()
         parent_id, template = self._new_id(life.seed), self._template(look)
         ids = [f"{parent_id}:{index}" for index in range(size)]
         plans = [plan_life(life, child_id) for child_id in ids]
+        if self.config.array_slots:
+            plans = in_slots(plans, self.config.array_slots)
         parent = SimulatedJob(parent_id, name, template, now_ms, gather(plans), self._born, met_ms=now_ms)
         for index, (child_id, plan) in enumerate(zip(ids, plans, strict=True)):
             self._born += 1
@@ -140,6 +142,29 @@ class Account:
         for job in (parent, *parent.children):
             self.population.add(job, now_ms)
         return parent
+
+    def create_nodes(self, name: str, look: Look, life: Life, nodes: int) -> SimulatedJob:
+        """A multi-node parallel job is born: it and its nodes live and end together."""
+        whole = self.create(name, look, life)
+        whole.nodes, now_ms = nodes, whole.met_ms
+        for index in range(nodes):
+            self._born += 1
+            node_id = f"{whole.job_id}#{index}"
+            node = SimulatedJob(
+                node_id,
+                name,
+                whole.template,
+                now_ms,
+                whole.plan,
+                self._born,
+                index=index,
+                nodes=nodes,
+                node_of=whole,
+                met_ms=now_ms,
+            )
+            whole.parts.append(node)
+            self.population.add(node, now_ms)
+        return whole
 
     def visible(self, ids: Iterable[str], now_ms: int) -> list[SimulatedJob]:
         """The jobs with these ids that describe and list show by now, in that order."""

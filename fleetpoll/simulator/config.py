@@ -100,6 +100,8 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The share of the jobs that end FAILED, 0 to 1."""
     retry_share: float = 0.05
     """The share of the attempts (but the last one allowed) that fail and are retried, 0 to 1."""
+    array_slots: int = 0
+    """How many children of an array run side by side, in the order of their numbers; 0 is no limit."""
     invisible_s: float = 0.0
     """How long a new job is left out of describe and list answers, in seconds."""
     latency_ms: float = 0.0
@@ -130,7 +132,7 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         for name in ("fail_share", "retry_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}: give a share from 0 to 1")
-        for name in ("invisible_s", "latency_ms", "latency_jitter_ms", "retention_s", "slow_s"):
+        for name in ("array_slots", "invisible_s", "latency_ms", "latency_jitter_ms", "retention_s", "slow_s"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}: give 0 or more")
         for operation in Operation:

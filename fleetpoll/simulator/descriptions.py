@@ -75,6 +75,8 @@ class Template:
             parts.append(b',"attempts":[]')
         if job.parent or job.children:
             parts.append(array_properties(job, now_ms))
+        if job.nodes:
+            parts.append(node_properties(job))
         parts.append(self._fixed)
         if started_age_ms is not None:  # never of an array's parent: it runs no container
             now_running = ended if phase < len(plan.ends_ms) else ended - 1
@@ -142,6 +144,14 @@ def array_properties(job: SimulatedJob, now_ms: int) -> bytes:
         "size": len(job.children),
     }
     return b',"arrayProperties":' + msgspec.json.encode(properties)
+
+
+def node_properties(job: SimulatedJob) -> bytes:
+    """What makes a multi-node parallel job of a job, or a node of one."""
+    properties = {"numNodes": job.nodes, "mainNode": 0, "nodeRangeProperties": []}
+    if job.node_of is None:
+        return b',"nodeProperties":' + msgspec.json.encode(properties)
+    return b',"nodeDetails":' + msgspec.json.encode({"nodeIndex": job.index, "isMainNode": job.index == 0})
 
 
 def revised(definition: str) -> str:

@@ -20,6 +20,7 @@ PLAIN: dict[str, tuple[type, str]] = {
     "seed": (int, "ids, lives, strays and tenants follow from it; 0 draws a fresh one"),
     "fail_share": (float, "share of the jobs that end FAILED"),
     "retry_share": (float, "share of the attempts that fail and are retried"),
+    "array_slots": (int, "children of an array that run side by side; 0 is no limit"),
     "invisible_s": (float, "seconds for which a new job is not shown"),
     "latency_ms": (float, "milliseconds that each accepted call takes"),
     "latency_jitter_ms": (float, "up to how many milliseconds longer"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
+from heapq import heappop, heappush
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -178,6 +179,18 @@ def gather(children: Sequence[Plan], ended_by: str = "", reason: str = "") -> Pl
     stopped_ms = max(plan.ends_ms[-1] for plan in children)
     succeeds = all(plan.succeeds for plan in children)
     return Plan((pending_ms, stopped_ms), succeeds=succeeds, ended_by=ended_by, ended_reason=reason)
+
+
+def in_slots(plans: Sequence[Plan], slots: int) -> list[Plan]:
+    """The plans of children that wait for one of so many places to run in, each in its turn."""
+    free_ms, placed = [0] * slots, []
+    for plan in plans:
+        start_ms = plan.ends_ms[LEAD]  # of STARTING
+        wait_ms = max(0, heappop(free_ms) - start_ms)
+        ends_ms = (*plan.ends_ms[:LEAD], *(end_ms + wait_ms for end_ms in plan.ends_ms[LEAD:]))
+        heappush(free_ms, ends_ms[-1])
+        placed.append(msgspec.structs.replace(plan, ends_ms=ends_ms))
+    return placed
 
 
 def summary(children: Sequence[Plan], age_ms: int) -> Counter[JobStatus]:

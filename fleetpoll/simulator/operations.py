@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fleetpoll.simulator.account import Account
+    from fleetpoll.simulator.descriptions import Look
+    from fleetpoll.simulator.lifecycle import Life
     from fleetpoll.simulator.records import SimulatedJob
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 DEFINITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}(:\d+)?")
 ARRAY_MIN, ARRAY_MAX = 2, 10_000
+NODES_MAX = 1_000
 PAGE_MAX = 1_000  # with jobStatus, as on AWS
 
 T = TypeVar("T")
@@ -47,6 +50,12 @@ class ArrayProperties(msgspec.Struct, frozen=True):
     size: int = 0
 
 
+class NodeOverrides(msgspec.Struct, frozen=True, rename="camel"):
+    """How many nodes a multi-node parallel job has."""
+
+    num_nodes: int = 0
+
+
 class SubmitRequest(msgspec.Struct, rename="camel"):
     """SubmitJob."""
 
@@ -55,6 +64,7 @@ class SubmitRequest(msgspec.Struct, rename="camel"):
     job_definition: str
     retry_strategy: RetryStrategy = RetryStrategy()
     array_properties: ArrayProperties | None = None
+    node_overrides: NodeOverrides | None = None
     tags: dict[str, str] = {}
 
 
@@ -119,13 +129,22 @@ def submit(account: Account, body: bytes, asked_ms: int) -> bytes:
     look = account.look(job_queue=queue, job_definition=revised(definition), attempts=attempts, tags=tags)
     life = msgspec.structs.replace(account.default_life, attempts=attempts)
     if request.array_properties is None:
-        job = account.create(request.job_name, look, life)
+        job = create(account, request, look, life)
     elif ARRAY_MIN <= request.array_properties.size <= ARRAY_MAX:
         job = account.create_array(request.job_name, look, life, request.array_properties.size)
     else:
         raise refusal(f"Array size must be between {ARRAY_MIN} and {ARRAY_MAX}.")
     answer = {"jobArn": look.arn("batch", f"job/{job.job_id}"), "jobId": job.job_id, "jobName": job.name}
     return msgspec.json.encode(answer)
+
+
+def create(account: Account, request: SubmitRequest, look: Look, life: Life) -> SimulatedJob:
+    """A job of its own, or a multi-node parallel job: here every definition can be run on several nodes."""
+    if request.node_overrides is None:
+        return account.create(request.job_name, look, life)
+    if not 1 <= request.node_overrides.num_nodes <= NODES_MAX:
+        raise refusal(f"Number of nodes must be between 1 and {NODES_MAX}.")
+    return account.create_nodes(request.job_name, look, life, request.node_overrides.num_nodes)
 
 
 def terminate(account: Account, body: bytes, asked_ms: int) -> bytes:
@@ -149,6 +168,10 @@ def end(account: Account, request: EndRequest, ended_by: str, from_statuses: fro
     if job is None:
         raise refusal(f"Job {request.job_id} does not exist.")
     age_ms = now_ms - job.created_ms
+    job = job.node_of or job  # all nodes end together
+    if job.status(now_ms) in from_statuses:
+        for node in job.parts:
+            account.population.replan(node, cut(node.plan, age_ms, ended_by, request.reason), now_ms)
     parts = [part for part in job.children or [job] if part.status(now_ms) in from_statuses]
     for part in parts:
         account.population.replan(part, cut(part.plan, age_ms, ended_by, request.reason), now_ms)

@@ -40,7 +40,7 @@ class Population:
         """A job is born. Its end may lie in the past."""
         self.advance(now_ms)
         self.jobs[job.job_id] = job
-        if job.parent is None:
+        if job.parent is None and job.node_of is None:
             self._queues[job.template.look.job_queue].append(job)
         self.living.add(job.job_id)
         heapq.heappush(self._ends, (job.stopped_ms, job.number, job))
@@ -59,7 +59,7 @@ class Population:
         return self.jobs.get(job_id)
 
     def in_queue(self, queue: str, after: int, now_ms: int) -> Iterator[SimulatedJob]:
-        """The jobs of a queue in the order of their birth, without children of arrays, after job number `after`."""
+        """The jobs of a queue in the order of their birth, without children and nodes, after job number `after`."""
         self.advance(now_ms)
         jobs = self._queues.get(queue, [])
         for job in jobs[bisect_right(jobs, after, key=attrgetter("number")) :]:

@@ -22,8 +22,11 @@ class SimulatedJob:
     plan: Plan
     number: int  # the how-manieth job of the account: the order in lists
     parent: SimulatedJob | None = None
-    index: int = -1  # among the children of an array
+    index: int = -1  # among the children of an array, or the nodes of a multi-node job
     children: list[SimulatedJob] = field(default_factory=list)
+    nodes: int = 0  # of a multi-node job and of each of its nodes
+    node_of: SimulatedJob | None = None  # the multi-node job that this is a node of
+    parts: list[SimulatedJob] = field(default_factory=list)  # the nodes
     met_ms: int = field(kw_only=True)  # from when on anybody could ask for it: it may have been born long before
 
     def seen(self, now_ms: int) -> tuple[str, JobStatus, int, int]:

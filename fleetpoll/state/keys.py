@@ -11,6 +11,9 @@ all of it, while many fleets spread over the Cluster.
 | finished         | zset    | finished job id -> ms when it was settled; the janitor sweeps by it                     |
 | events           | stream  | transitions, about `events_kept` of them; and the consumer groups that read them        |
 | totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims         |
+| broods           | hash    | array whose children are followed -> how far that has come (see brood.lua)              |
+| children         | zset    | children of those arrays that are not over; who is not on the schedule sleeps           |
+| started          | zset    | those of them that were seen to have started                                            |
 | bucket:OPERATION | hash    | the token bucket of one AWS operation (see law.lua)                                     |
 | roster           | hash    | worker id -> its last beat                                                              |
 | dwell            | hash    | group of jobs -> page: how long they stay in a status (see learn.lua)                  |
@@ -59,6 +62,21 @@ class Keys:
     def finished(self) -> str:
         """Zset of finished jobs by the time they were settled."""
         return self._key("finished")
+
+    @property
+    def broods(self) -> str:
+        """Hash of the arrays whose children are followed."""
+        return self._key("broods")
+
+    @property
+    def children(self) -> str:
+        """Zset of the children of followed arrays that are not over."""
+        return self._key("children")
+
+    @property
+    def started(self) -> str:
+        """Zset of those children that were seen to have started."""
+        return self._key("started")
 
     @property
     def events(self) -> str:

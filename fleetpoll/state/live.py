@@ -18,12 +18,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import MovedError, NoScriptError
 
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
+from fleetpoll.state.broods import adopt_keys
 from fleetpoll.state.connection import STORED_MS, options, refused_urls, stored, time_ms, translated
 from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, parse, stand
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
 from fleetpoll.state.roster import parse_roster
-from fleetpoll.state.schedule import track_head
+from fleetpoll.state.schedule import children_of, reopen_keys, track_head, untrack_keys
 from fleetpoll.state.scripts import ATTEMPTS, PAUSE_S, chunks, source
 from fleetpoll.state.steps import Result, Steps, perform_live
 from fleetpoll.state.topology import LiveSeeker, Whereabouts, servers_of
@@ -107,7 +108,9 @@ class Live:
         self._url, self.keys, self._replicas = url, Keys(fleet), replicas_acked
         self._client = connect_live(url, CONNECTIONS, self.keys.schedule)
         self._readers: set[Reader] = set()
-        self._track, self._untrack = (self._client.register_script(source(verb)) for verb in ("track", "untrack"))
+        self._track, self._adopt, self._reopen, self._untrack = (
+            self._client.register_script(source(verb)) for verb in ("track", "adopt", "reopen", "untrack")
+        )
 
     def reader(self) -> Reader:
         """A reader of the stream on a connection of its own, which is closed with the others if not before."""
@@ -121,23 +124,39 @@ class Live:
         """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
         k, head = self.keys, track_head()
         keys = (k.ledger, k.schedule, k.counts, k.doorbell)
-        if not self._replicas:
-            return sum([int(await repeated(self._track, keys, (*head, *chunk))) for chunk in chunks(ids)])
-        answers = [await repeated(self._track_stored, keys, (*head, *chunk)) for chunk in chunks(ids)]
-        return sum(int(stored(self._replicas, *answer)) for answer in answers)
+        return sum([int(await self._acknowledged(self._track, keys, (*head, *chunk))) for chunk in chunks(ids)])
 
-    async def _track_stored(self, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        command = ("EVALSHA", self._track.sha, len(keys), *keys, *args)
+    async def adopt(self, ids: Iterable[str]) -> int:
+        """Follow arrays. Returns how many were not followed yet."""
+        keys, head = adopt_keys(self.keys), track_head()
+        return sum([int(await self._acknowledged(self._adopt, keys, (*head, *chunk))) for chunk in chunks(ids)])
+
+    async def reopen(self, ids: Iterable[str], events_kept: int) -> int:
+        """Watch those jobs once more that are over, as if they were new. Returns how many."""
+        keys, head = reopen_keys(self.keys), (*track_head(), events_kept)
+        return sum([int(await self._acknowledged(self._reopen, keys, (*head, *chunk))) for chunk in chunks(ids)])
+
+    async def _acknowledged(self, script: Any, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """The answer of a script, once as many replicas have what it wrote as the settings ask for."""
+        if not self._replicas:
+            return await repeated(script, keys, args)
+        return stored(self._replicas, *await repeated(partial(self._stored, script), keys, args))
+
+    async def _stored(self, script: Any, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
         try:
             return await self._client.execute_stored(self._replicas, *command)
         except NoScriptError:
-            await self._client.script_load(self._track.script)
+            await self._client.script_load(script.script)
             return await self._client.execute_stored(self._replicas, *command)
 
-    async def untrack(self, ids: Iterable[str]) -> int:
-        """Forget jobs, whatever their status. Returns how many were known."""
-        k = self.keys
-        keys = (k.ledger, k.schedule, k.counts, k.finished)
+    async def untrack(self, ids: Sequence[str]) -> int:
+        """Forget jobs, whatever their status, and the children of an array that is followed. Returns how many were known."""
+        keys = untrack_keys(self.keys)
+        for chunk in chunks(ids):
+            answer: Any = self._client.hmget(self.keys.broods, chunk)
+            for children in chunks(children_of(chunk, await answer)):
+                await repeated(self._untrack, keys, children)
         return sum([int(await repeated(self._untrack, keys, chunk)) for chunk in chunks(ids)])
 
     async def get(self, ids: Sequence[str]) -> dict[str, Snapshot]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.state.allowance import Allowance
+from fleetpoll.state.broods import Broods
 from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.connection import Connection, connect
 from fleetpoll.state.doorbell import Doorbell
@@ -38,6 +39,7 @@ class Rooms:
     keys: Keys
     scripts: Scripts
     schedule: Schedule
+    broods: Broods
     ledger: Ledger
     events: Events
     knowledge: Knowledge
@@ -73,7 +75,8 @@ def open_rooms(url: str, settings: Settings, mono: Mono = system_mono, *, worker
         client=client,
         keys=keys,
         scripts=scripts,
-        schedule=Schedule(scripts, keys, mono, settings.replicas_acked),
+        schedule=Schedule(client, scripts, keys, mono, settings.replicas_acked),
+        broods=Broods(client, scripts, keys, settings.replicas_acked),
         ledger=Ledger(client, keys),
         events=Events(client, keys),
         knowledge=Knowledge(client, scripts, keys),

@@ -7,9 +7,9 @@ there may settle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
     from fleetpoll.clock import Mono
+    from fleetpoll.state.connection import Connection
     from fleetpoll.state.keys import Keys
     from fleetpoll.state.scripts import Argument, Scripts
 
@@ -28,6 +29,7 @@ IDS_PER_LEASE = 100
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Snapshot).decode
+_brood = msgspec.json.Decoder(list[int | str]).decode
 
 # A snapshot of a job that was never seen, split around the moment that only the server's clock knows.
 _NEW_HEAD, _NEW_TAIL = _encode(Snapshot(tracked_ms=7)).decode().split("7", 1)
@@ -46,6 +48,7 @@ class Lease:
     trusted_until: float  # monotonic
     price: float | None = None  # ln p of a look; None: nobody has learnt anything yet
     scores: dict[str, float] = field(default_factory=dict)
+    followed: frozenset[str] = frozenset()  # arrays whose children are followed
 
     def looked_ms(self, job_id: str) -> int:
         """When a job was looked at last, within a part of a hundred of what has passed; 0 if that is not known."""
@@ -100,8 +103,11 @@ class Settled(NamedTuple):
 class Schedule:
     """Track, claim, release, settle: every change of what is watched and when."""
 
-    def __init__(self, scripts: Scripts, keys: Keys, mono: Mono, replicas_acked: int = 0) -> None:
-        self._scripts, self._keys, self._mono, self._replicas = scripts, keys, mono, replicas_acked
+    def __init__(
+        self, client: Connection, scripts: Scripts, keys: Keys, mono: Mono, replicas_acked: int = 0
+    ) -> None:
+        self._client, self._scripts, self._keys, self._mono = client, scripts, keys, mono
+        self._replicas = replicas_acked
 
     def track(self, ids: Iterable[str], *, now_ms: int | None = None) -> int:
         """Start to watch jobs; those that are known already stay as they are. Returns how many were new."""
@@ -109,9 +115,19 @@ class Schedule:
         head, run = track_head(now_ms), self._scripts.run
         return sum(int(run("track", keys, (*head, *chunk), replicas=self._replicas)) for chunk in chunks(ids))
 
-    def untrack(self, ids: Iterable[str]) -> int:
-        """Forget jobs, whatever their status. Returns how many were known."""
-        keys = (self._keys.ledger, self._keys.schedule, self._keys.counts, self._keys.finished)
+    def reopen(self, ids: Iterable[str], *, events_kept: int, now_ms: int | None = None) -> int:
+        """Watch those jobs once more that are over, as if they were new. Returns how many."""
+        keys, head = reopen_keys(self._keys), (*track_head(now_ms), events_kept)
+        run = self._scripts.run
+        return sum(int(run("reopen", keys, (*head, *chunk), replicas=self._replicas)) for chunk in chunks(ids))
+
+    def untrack(self, ids: Sequence[str]) -> int:
+        """Forget jobs, whatever their status, and the children of an array that is followed. Returns how many were known."""
+        keys = untrack_keys(self._keys)
+        for chunk in chunks(ids):
+            broods: Any = self._client.hmget(self._keys.broods, chunk)
+            for children in chunks(children_of(chunk, broods)):
+                self._scripts.run("untrack", keys, children)
         return sum(int(self._scripts.run("untrack", keys, chunk)) for chunk in chunks(ids))
 
     def claim(
@@ -132,12 +148,12 @@ class Schedule:
         """
         asked_at = self._mono()
         k = self._keys
-        keys = (k.schedule, k.ledger, k.totals, k.leases, k.price)
+        keys = (k.schedule, k.ledger, k.totals, k.leases, k.price, k.broods)
         args = (_now(now_ms), limit, _ms(visibility_s), _ms(patience_s), worker_id)
         claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:
             return Nothing(None if wait_or_due < 0 else wait_or_due / 1000, int(live))
-        price, *jobs = rest
+        price, followed, *jobs = rest
         records = {
             job_id: _decode(record) if record else Snapshot() for job_id, record in zip(jobs[::3], jobs[1::3], strict=True)
         }
@@ -151,6 +167,7 @@ class Schedule:
             trusted_until=asked_at + visibility_s - margin_s,
             price=as_price(price),
             scores=dict(zip(records, map(float, jobs[2::3]), strict=True)),
+            followed=frozenset(followed),
         )
 
     def release(
@@ -192,7 +209,8 @@ class Schedule:
         for look in looks:
             args += _settled(look)
         k = self._keys
-        keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, k.price, k.dwell, k.dwelt)
+        learnt_keys, brood_keys = (k.price, k.dwell, k.dwelt), (k.children, k.started)
+        keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, *learnt_keys, *brood_keys)
         (kept, lost, *learnt), repeated = self._scripts.tell("settle", keys, args)
         pages = lesson.answered(learnt[1:]) if lesson else {}
         return Settled(int(kept), 0, pages, int(lost)) if repeated else Settled(int(kept), int(lost), pages)
@@ -201,6 +219,22 @@ class Schedule:
 def track_head(now_ms: int | None = None) -> tuple[Argument, ...]:
     """What track.lua's arguments begin with; the job ids follow."""
     return (_now(now_ms), _NEW_HEAD, _NEW_TAIL)
+
+
+def reopen_keys(keys: Keys) -> tuple[str, ...]:
+    """The keys of reopen.lua."""
+    return (keys.ledger, keys.schedule, keys.counts, keys.finished, keys.events, keys.doorbell)
+
+
+def untrack_keys(keys: Keys) -> tuple[str, ...]:
+    """The keys of untrack.lua."""
+    return (keys.ledger, keys.schedule, keys.counts, keys.finished, keys.broods, keys.children, keys.started)
+
+
+def children_of(ids: Sequence[str], broods: Sequence[str | None]) -> Iterator[str]:
+    """The ids of all children of those of the `ids` that are followed arrays, by what is stored of these."""
+    for parent, brood in zip(ids, broods, strict=True):
+        yield from (f"{parent}:{number}" for number in range(int(_brood(brood)[0]) if brood else 0))
 
 
 def _settled(look: Look) -> list[Argument]:

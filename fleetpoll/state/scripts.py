@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 VERBS = (
     *(
+        "adopt",
         "beat",
         "claim",
+        "disband",
+        "follow",
         "penalize",
         "refund",
         "release",
+        "reopen",
         "reserve",
         "retire",
         "settle",
@@ -40,10 +44,18 @@ VERBS = (
         "untrack",
     ),
 )
-LAW, LEARN = "law", "learn"
-HEADS = {"penalize": LAW, "refund": LAW, "reserve": LAW, "steer": LAW, "settle": LEARN}
-"""What some verbs begin with: what a bucket is, and at which rate it refills; how dwell times are learnt."""
-REPEATABLE = frozenset({"penalize", "release", "settle", "steer", "sweep", "teach", "track", "trouble", "untrack"})
+LAW, LEARN, BROOD = "law", "learn", "brood"
+HEADS = {
+    **dict.fromkeys(("penalize", "refund", "reserve", "steer"), LAW),
+    **dict.fromkeys(("disband", "follow"), BROOD),
+    "settle": LEARN,
+}
+"""What some verbs begin with: what a bucket is, and at which rate it refills; how dwell times are learnt;
+how the children of an array are woken."""
+REPEATABLE = frozenset(
+    {"penalize", "release", "settle", "steer", "sweep", "teach", "track", "trouble", "untrack"}
+    | {"adopt", "disband", "follow", "reopen"}
+)
 """Verbs that are idempotent or fenced: a lost reply is answered by asking again. A token would be taken twice;
 a claim is made anew by whoever is ready for it, and gives back what was lost. A throttle that is told twice counts twice
 as long as it cuts nothing, and after a cut it is an older event.

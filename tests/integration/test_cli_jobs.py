@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fleetpoll.jobs import JobStatus
+from fleetpoll.jobs import Array, JobStatus
 from fleetpoll.state.rooms import Rooms
 from tests.ids import make_ids
 from tests.integration.cli_helpers import SCRIPT, Cli, move
@@ -65,6 +65,28 @@ def test_untrack_forgets(cli: Cli, rooms: Rooms) -> None:
 
     assert cli("untrack", ONE, THREE).stdout == "1 untracked, 1 were not tracked.\n"
     assert rooms.ledger.sizes() == (1, 1)
+
+
+def test_track_again_opens_what_is_over(cli: Cli, rooms: Rooms) -> None:
+    """Jobs that are over count as new, and are watched again; others are tracked already."""
+    rooms.schedule.track([ONE, TWO])
+    move(rooms, {ONE: JobStatus.EXPIRED})
+
+    assert cli("track", "--again", ONE, TWO).stdout == "1 new, 1 already tracked.\n"
+    assert rooms.ledger.counts() == {JobStatus.UNSEEN: 2}
+
+
+def test_track_children_follows_arrays(cli: Cli, rooms: Rooms) -> None:
+    """The status shows how many children sleep; a child's id is refused, and nothing is done."""
+    assert cli("track", "--children", ONE).stdout == "1 new, 0 already tracked.\n"
+    rooms.broods.follow(ONE, Array(10_000, 0, 0))
+
+    assert "1 followed, 10,000 children asleep until some have ended" in cli("status").stdout
+    done = cli("track", "--children", TWO, f"{THREE}:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "has no children: to follow those of an array, give the array's own id" in done.stderr
+    assert cli("untrack", ONE).stdout == "1 untracked, 0 were not tracked.\n"
+    assert (rooms.ledger.sizes(), rooms.broods.sizes()) == ((0, 0), (0, 0))
 
 
 def test_jobs_lists_by_status(cli: Cli, rooms: Rooms) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from typing import Any
 
@@ -42,53 +39,6 @@ def simulator() -> Iterator[Simulator]:
 def settings(fleet_name: str) -> Settings:
     """A fleet that has calls to spare and wants to know at once."""
     return Settings(fleet=fleet_name, rate=RATE, rate_start=RATE, freshness=0.05)
-
-
-class FussyServer(ThreadingHTTPServer):
-    """Says that every job is RUNNING, but refuses a call that names one of the `culprits`."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), FussyHandler)
-        self.culprits, self.asked = set[str](), list[list[str]]()
-
-
-class FussyHandler(BaseHTTPRequestHandler):
-    """One connection to the fussy server."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: FussyServer
-
-    def do_POST(self) -> None:
-        """Describe all, or refuse all."""
-        ids: list[str] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["jobs"]
-        self.server.asked.append(ids)
-        refused = not self.server.culprits.isdisjoint(ids)
-        answer = {"message": "No."} if refused else {"jobs": [{"jobId": i, "status": "RUNNING"} for i in ids]}
-        body = json.dumps(answer).encode()
-        self.send_response(400 if refused else 200)
-        if refused:
-            self.send_header("x-amzn-ErrorType", "ClientException")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def fussy() -> Iterator[FussyServer]:
-    """A running fussy server."""
-    with FussyServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def run_until(cycle: Cycle, over: Callable[[], bool]) -> list[Pass]:
@@ -199,25 +149,6 @@ def test_an_api_that_cannot_be_reached_costs_a_failed_call(rooms: Rooms, build: 
     assert isinstance(nothing, Nothing)
     assert nothing.wait_s is not None
     assert 0 < nothing.wait_s <= RELEASED_AFTER_S[1]
-
-
-@pytest.mark.parametrize("culprits", [[0], [37], [99], [0, 1], [3, 50, 98]])
-def test_a_poisoned_lease_is_split_until_the_culprits_are_alone(
-    fussy: FussyServer, rooms: Rooms, build: Build, culprits: list[int]
-) -> None:
-    """Only they are REJECTED, in AWS's words; all others are described in the same pass, each call with a token."""
-    ids = make_ids(100)
-    fussy.culprits = {ids[number] for number in culprits}
-    rooms.schedule.track(ids)
-
-    done = build(f"http://127.0.0.1:{fussy.server_port}").run()
-
-    after = {event.job_id: event.after for event in rooms.events.read(BEGINNING)}
-    expected = dict.fromkeys(ids, JobStatus.RUNNING) | dict.fromkeys(fussy.culprits, JobStatus.REJECTED)
-    assert after == expected
-    assert {rooms.ledger.get(ids)[job_id].status_reason for job_id in fussy.culprits} == {"ClientException: No."}
-    assert (done.kept, done.lost, live(rooms)) == (100, 0, 100 - len(culprits))
-    assert done.calls == len(fussy.asked) == booked(rooms) <= 1 + 14 * len(culprits)
 
 
 def test_a_wait_that_is_cut_short_gives_everything_back(simulator: Simulator, rooms: Rooms, build: Build) -> None:

@@ -432,8 +432,8 @@ def test_a_word_of_another_release_does_not_stop_this_one(rooms: Rooms) -> None:
     """A record and an event with a status that only a newer release knows are read; the next look sets them right."""
     (job_id,) = make_ids(1)
     rooms.schedule.track([job_id], now_ms=NOW)
-    rooms.client.hset(rooms.keys.ledger, job_id, '["EXPIRED",1,2,"name"]')
-    event = {"job_id": job_id, "from": "RUNNING", "to": "EXPIRED"}
+    rooms.client.hset(rooms.keys.ledger, job_id, '["EVAPORATED",1,2,"name"]')
+    event = {"job_id": job_id, "from": "RUNNING", "to": "EVAPORATED"}
     rooms.client.xadd(rooms.keys.events, event)  # type: ignore[arg-type] # typed invariant
 
     lease = lease_of(rooms, NOW)

@@ -17,6 +17,7 @@ from fleetpoll.batch.client import BatchClient
 from fleetpoll.batch.link import FleetChoice
 from fleetpoll.batch.metering import TRIES, Meter, MeteredClient
 from fleetpoll.batch.protocol import BatchProtocol
+from fleetpoll.jobs import GIVEN_UP
 from fleetpoll.settings import Settings
 from fleetpoll.state.rooms import DESCRIBE, SUBMIT, TERMINATE
 from tests.parity.contender import JOB, THROTTLED, Contender, Scene, Scripted, described, refused, scene
@@ -35,6 +36,7 @@ def ours(*answers: Any, **limits: int) -> Scene:
         ("FAILED", errors.JobFailed),
         ("SUBMITTED", errors.JobNotComplete),
         ("RUNNING", errors.JobNotComplete),
+        *((status, errors.JobLost) for status in sorted(GIVEN_UP)),
         ("STRANGE", errors.JobStatusUnknown),
         (None, errors.JobStatusUnknown),
     ],

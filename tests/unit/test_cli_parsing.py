@@ -195,6 +195,7 @@ def test_an_expected_end_in_words(end: Prediction, words: str) -> None:
         ([JobStatus.SUCCEEDED, JobStatus.FAILED], [], [], 1),
         ([JobStatus.FAILED, JobStatus.LOST], [], [], 3),
         ([JobStatus.REJECTED], [], [], 3),
+        ([JobStatus.FAILED, JobStatus.EXPIRED], [], [], 3),
         ([JobStatus.SUCCEEDED], [], ["x"], 3),
         ([JobStatus.LOST], ["x"], [], 124),
     ],

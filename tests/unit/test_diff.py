@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from fleetpoll.diff import COPIED, Missing, Moved, Patience, Unchanged, compare
-from fleetpoll.jobs import AWS_STATUSES, Description, JobStatus, Snapshot
+from fleetpoll.jobs import AWS_STATUSES, TERMINAL, Description, JobStatus, Snapshot
 
 TRACKED = 1_800_000_000_000
 NOW = TRACKED + 600_000
@@ -100,20 +100,32 @@ def test_absences_after_the_grace_are_counted() -> None:
     assert first == Missing(RUNNING, msgspec.structs.replace(RUNNING, absences=1))
 
 
-def test_too_many_absences_in_a_row_lose_the_job() -> None:
-    """The last of the allowed absences is a transition into LOST, with a reason in words."""
-    known = msgspec.structs.replace(RUNNING, absences=2)
+@pytest.mark.parametrize("seen", [*AWS_STATUSES[:5], JobStatus.UNKNOWN])
+def test_too_many_absences_in_a_row_end_a_job_that_was_seen(seen: JobStatus) -> None:
+    """The last of the allowed absences is a transition into EXPIRED, with a reason in words; what was known stays."""
+    known = msgspec.structs.replace(RUNNING, status=seen, absences=2)
 
     outcome = compare(known, None, NOW, PATIENCE)
 
     assert isinstance(outcome, Moved)
-    assert (outcome.record.status, outcome.record.absences, outcome.record.changed_ms) == (JobStatus.LOST, 3, NOW)
-    assert outcome.record.status_reason == "AWS Batch left this job out of 3 answers in a row"
+    assert (outcome.record.status, outcome.record.absences, outcome.record.changed_ms) == (JobStatus.EXPIRED, 3, NOW)
+    assert outcome.record.status_reason == (
+        "AWS Batch left this job out of 3 answers in a row: it does not show it any more;"
+        " it keeps finished jobs for about 7 days"
+    )
     assert outcome.record.job_name == "name"
 
 
+@pytest.mark.parametrize("over", sorted(TERMINAL))
+def test_a_job_that_is_over_and_absent_stays_what_it_is(over: JobStatus) -> None:
+    """An array that is looked at once more for its children's sake may be gone by now: its end is not published again."""
+    known = msgspec.structs.replace(RUNNING, status=over, absences=9)
+
+    assert compare(known, None, NOW, PATIENCE) == Missing(known, None)
+
+
 def test_one_check_loses_a_job_at_its_first_absence() -> None:
-    """With neither grace nor further checks, the first absence is the last."""
+    """With neither grace nor further checks, the first absence is the last; one that was never seen is LOST."""
     outcome = compare(Snapshot(tracked_ms=NOW), None, NOW, Patience(0, 1))
 
     assert isinstance(outcome, Moved)

@@ -82,8 +82,8 @@ def test_what_has_not_the_form_of_an_id_is_none(text: str) -> None:
 
 
 def test_statuses_know_which_of_them_are_the_end() -> None:
-    """Two of AWS's own and two of ours are terminal; all that are terminal have started, for who waits for a start."""
-    assert [status for status in JobStatus if status.terminal] == ["SUCCEEDED", "FAILED", "LOST", "REJECTED"]
+    """Two of AWS's own and three of ours are terminal; all that are terminal have started, for who waits for a start."""
+    assert [status for status in JobStatus if status.terminal] == ["SUCCEEDED", "FAILED", "LOST", "EXPIRED", "REJECTED"]
     assert {JobStatus.RUNNING, *TERMINAL} == STARTED
     assert AWS_STATUSES == ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 

@@ -136,7 +136,7 @@ def test_an_attempt_that_came_and_went_between_two_looks_counts() -> None:
     assert seen(known, record, looked=30, now=50) == [Stay(RUNNING, 20, 30, left=True), Stay(RUNNING, 0, 5, left=True)]
 
 
-@pytest.mark.parametrize("given_up", [JobStatus.LOST, JobStatus.REJECTED])
+@pytest.mark.parametrize("given_up", [JobStatus.LOST, JobStatus.EXPIRED, JobStatus.REJECTED])
 def test_a_job_that_we_gave_up_tells_nothing(given_up: JobStatus) -> None:
     """Nobody knows when it left its status."""
     assert seen(job(RUNNING, started=10), job(given_up, started=10), looked=30, now=50) == []

@@ -8,8 +8,8 @@
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] now in ms, '' = server clock     ARGV[3] visibility ms
 -- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] limit                            ARGV[4] patience ms
 -- KEYS[3] totals    hash counter -> number        ARGV[5] worker id, '' = nobody's
--- KEYS[4] leases    hash worker id -> fence       KEYS[5] price, string: ln p of a look
--- Returns {now, live, fence, due ms of the oldest, price or '', id, snapshot, score, id, snapshot, score, …}
+-- KEYS[4] leases    hash worker id -> fence       KEYS[5] price, string: ln p of a look     KEYS[6] broods, see follow.lua
+-- Returns {now, live, fence, due ms of the oldest, price or '', {id of a brood, …}, id, snapshot, score, id, snapshot, …}
 --      or {now, live, '', ms until it may be worth asking}, where -1 ms means that nothing is scheduled at all
 local now = tonumber(ARGV[1])
 if not now then
@@ -44,17 +44,17 @@ if count < limit then
   for i = 1, math.min(limit - count, #later) do due[#due + 1], due[#due + 2] = later[i][2], later[i][3] end
 end
 
-local part = 0.5 + redis.call('HINCRBY', KEYS[3], 'claims', 1) % 2048 / 4096
+local ids, scored, part = {}, {}, 0.5 + redis.call('HINCRBY', KEYS[3], 'claims', 1) % 2048 / 4096
 reply[3] = string.format('%.12f', math.floor(now + tonumber(ARGV[3])) + part)
-reply[4], reply[5] = string.format('%.0f', math.floor(due[2])), redis.call('GET', KEYS[5]) or ''
-local ids, scored = {}, {}
+reply[4], reply[5], reply[6] = string.format('%.0f', math.floor(due[2])), redis.call('GET', KEYS[5]) or '', {}
 for i = 1, #due, 2 do
-  ids[#ids + 1] = due[i]
-  scored[i], scored[i + 1] = reply[3], due[i]
+  ids[#ids + 1], scored[i], scored[i + 1] = due[i], reply[3], due[i]
 end
 redis.call('ZADD', KEYS[1], 'XX', unpack(scored))
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], reply[3]) end
+local broods = redis.call('EXISTS', KEYS[6]) == 1 and redis.call('HMGET', KEYS[6], unpack(ids)) or {}
 for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
-  reply[3 * i + 3], reply[3 * i + 4], reply[3 * i + 5] = ids[i], record or '', due[2 * i]
+  reply[3 * i + 4], reply[3 * i + 5], reply[3 * i + 6] = ids[i], record or '', due[2 * i]
+  if broods[i] then table.insert(reply[6], ids[i]) end
 end
 return reply

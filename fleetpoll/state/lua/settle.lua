@@ -8,14 +8,24 @@
 -- KEYS[4] finished  zset job id -> settled ms                                                  snapshot ('' = as it was),
 -- KEYS[5] events    stream                                                                     status before, status now ('' = no transition),
 -- KEYS[6] totals    hash counter -> number                                                     n, and n fields and values of the event
+-- KEYS[10] children, KEYS[11] started: zsets of the children of arrays that are followed, see follow.lua
 -- Returns {kept, lost, price, page, page, …}: how many jobs were still held, how many were not, and what learn.lua adds
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
-local fence = tonumber(ARGV[2])
-local kept, lost = 0, 0
+-- Whether a job is the child of an array that is followed, and not over: then it sleeps until it is woken.
+local function sleeps(id, after, over)
+  local child, runs = string.format('%s:%05d', string.sub(id, 1, 36), string.sub(id, 38)), after == 'STARTING' or after == 'RUNNING'
+  if over then redis.call('ZREM', KEYS[10], child) end
+  if over or after ~= '' and not runs then redis.call('ZREM', KEYS[11], child) end
+  local asleep = not over and redis.call('ZSCORE', KEYS[10], child)
+  if asleep and runs then redis.call('ZADD', KEYS[11], 0, child) end
+  return asleep
+end
+
+local fence, kept, lost = tonumber(ARGV[2]), 0, 0
 local i = 6
 while i <= #ARGV do
   local id, delay, record, before, after, n = unpack(ARGV, i, i + 5)
@@ -28,10 +38,12 @@ while i <= #ARGV do
       redis.call('HINCRBY', KEYS[3], after, 1)
       redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, i + 6, i + 5 + n))
     end
-    if delay == '' then
-      redis.call('ZREM', KEYS[1], id)
+    local over = delay == ''
+    local asleep = string.byte(id, 37) == 58 and sleeps(id, after, over) -- 58 is the colon of a child's id
+    if over or asleep then redis.call('ZREM', KEYS[1], id) end
+    if over then
       redis.call('ZADD', KEYS[4], string.format('%.0f', now), id)
-    else
+    elseif not asleep then
       redis.call('ZADD', KEYS[1], string.format('%.12f', now + tonumber(delay)), id)
     end
   else
