@@ -55,9 +55,9 @@ class Sentinel(Server):
         self.conf.write_text("\n".join(lines) + "\n", encoding="utf-8")
         super().__init__(folder)
 
-    def words(self) -> list[str | Path]:
+    def words(self) -> list[str]:
         """The command that starts it."""
-        return [self.binary, self.conf, "--port", str(self.port), "--sentinel"]
+        return [str(self.binary), str(self.conf), "--port", str(self.port), "--sentinel"]
 
 
 @dataclass

@@ -103,9 +103,7 @@ class Settled(NamedTuple):
 class Schedule:
     """Track, claim, release, settle: every change of what is watched and when."""
 
-    def __init__(
-        self, client: Connection, scripts: Scripts, keys: Keys, mono: Mono, replicas_acked: int = 0
-    ) -> None:
+    def __init__(self, client: Connection, scripts: Scripts, keys: Keys, mono: Mono, replicas_acked: int = 0) -> None:
         self._client, self._scripts, self._keys, self._mono = client, scripts, keys, mono
         self._replicas = replicas_acked
 
