@@ -10,7 +10,7 @@ import difflib
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,12 +19,15 @@ from msgspec import Meta
 
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import AWS_STATUSES
+from fleetpoll.text import bounded, masked
 
 PREFIX = "FLEETPOLL_"
 NOT_SETTINGS = frozenset({"FLEETPOLL_CONFIG"})
 
 SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
 """What Kubernetes puts into the environment of every container beside a Service named fleetpoll-something."""
+
+SHOWN_MAX = 80
 
 LIVE_STATUSES = [status.value for status in AWS_STATUSES if not status.terminal]
 WEIGHTS = {"SUBMITTED": 0.02, "PENDING": 0.02, "RUNNABLE": 0.1, "STARTING": 0.1, "RUNNING": 1.0}
@@ -106,6 +109,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f" read_timeout = {self.read_timeout + self.connect_timeout:g} s), else healthy workers are replaced."
             )
 
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        """What was set, without the passwords of URLs; rich and `repr` go by it."""
+        for field in FIELDS:
+            value = getattr(self, field.name)
+            yield field.name, masked(value) if isinstance(value, str) else value
+
+    def __repr__(self) -> str:
+        """As a call that would make it, but for passwords."""
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
     @property
     def floor_rate(self) -> float:
         """The rate below which throttles do not push the fleet: `rate_min`, or min(0.5, rate)."""
@@ -161,10 +174,15 @@ def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, stric
     try:
         converted = msgspec.convert(table(value) if field.name in TABLES else value, field.type, strict=strict)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{source}: {field.name} = {value!r} will not do: {error}.") from None
+        raise SettingsError(f"{source}: {shown(field.name, value)} will not do: {error}.") from None
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise SettingsError(f"{source}: {field.name} = {value!r} will not do: give a finite number.")
+        raise SettingsError(f"{source}: {shown(field.name, value)} will not do: give a finite number.")
     return converted
+
+
+def shown(name: str, value: Any) -> str:
+    """A setting and its value for a refusal: of a URL only the name, for it may hold a password; of a long one the start."""
+    return name if name.endswith("_url") else f"{name} = {bounded(repr(value), SHOWN_MAX)}"
 
 
 def table(value: Any) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -17,6 +19,7 @@ from fleetpoll.simulator.config import Operation, SimulatorConfig
 from fleetpoll.simulator.control import ControlClient
 from fleetpoll.simulator.flags import DEFAULTS, PLAIN, flag, parse_life, parse_limit, parse_spread, parse_tenant
 from fleetpoll.simulator.server import run
+from fleetpoll.text import safe
 
 EPILOG = """\b
 Example, in three shells:
@@ -102,7 +105,8 @@ def simulate() -> None:
 def serve(life: Pair | None, **plain: Any) -> None:
     """Serve the pretend AWS Batch until Ctrl-C.
 
-    The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list.
+    The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list. It asks nobody for
+    credentials, neither for these nor for its own orders (under /_simulator/), so it listens on loopback unless told to.
     """
     config = SimulatorConfig(**bounds(life), **plain)
     run(config, announce)
@@ -116,10 +120,20 @@ def bounds(life: Pair | None) -> dict[str, Any]:
 def announce(url: str) -> None:
     """Say where we are, and how programs are sent here."""
     click.echo(url)
+    if not is_loopback(urlsplit(url).hostname or ""):
+        say(f"Warning: whoever reaches {url} controls this simulator: it asks nobody for credentials.")
     say(f"""Send programs here, in their shell (any Region and credentials will do):
   export {ENDPOINT}={url}
   export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
 Ctrl-C ends it.""")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @simulate.command()
@@ -147,7 +161,7 @@ def submit(asked: Asked, /, count: int, url: str | None, *, track: bool, **jobs:
         with open_fleet(settings) as fleet:
             new = fleet.track(ids)
         say(f"{plural(new, 'job')} tracked.")
-    click.echo("\n".join(ids))
+    click.echo("\n".join(map(safe, ids)))
 
 
 def order_of(

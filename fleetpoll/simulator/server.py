@@ -116,7 +116,7 @@ async def serve(
     try:
         bound_host, bound_port = server.sockets[0].getsockname()[:2]
         if ready is not None:
-            ready(f"http://{bound_host}:{bound_port}")
+            ready(f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}")
         await asyncio.Event().wait()
     finally:
         server.close()

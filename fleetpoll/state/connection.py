@@ -16,13 +16,20 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from fleetpoll.errors import RedisDenied, RedisUnavailable, SettingsError, StateError
+from fleetpoll.text import masked
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
 
-OURS = frozenset({"decode_responses", "protocol", "retry_on_timeout", "socket_timeout", "socket_connect_timeout"})
+OURS = frozenset(
+    {"decode_responses", "encoding", "encoding_errors", "protocol", "retry_on_timeout"}
+    | {"socket_timeout", "socket_connect_timeout"}
+)
 """Options that everything here relies on."""
+SCRIPT_DENIALS = ("ACL failure in script", "The user executing the script can't")
+"""How servers deny a command or a key inside a script; from Redis 7.0 on that is no NOPERM."""
 DENIALS = (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)
+UNTRUSTED = "A private CA is named in redis_url: rediss://HOST?ssl_ca_certs=FILE."
 FAILOVER = "A failover is under way, or the URL leads to a replica."
 ESCAPES = "In a password, write / # ? [ ] @ as %2F %23 %3F %5B %5D %40."
 PASSING = {
@@ -74,9 +81,12 @@ def translated() -> Iterator[None]:
         if isinstance(error.__cause__, DENIALS):  # at the handshake, asyncio's connection wraps it
             raise denied(error.__cause__) from error
         words = str(error).rstrip(".")
-        raise RedisUnavailable(f"Redis does not answer: {words}. Is it running, and is the URL right?") from error
+        advice = UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in words else "Is it running, and is the URL right?"
+        raise RedisUnavailable(f"Redis does not answer: {words}. {advice}") from error
     except redis.exceptions.RedisError as error:
-        words = str(error).partition(" script:")[0].rstrip(".")
+        if any(sign in str(error) for sign in SCRIPT_DENIALS):
+            raise denied(error) from error
+        words = said_by(error)
         advice = next((PASSING[sign] for sign in PASSING if sign in f"{type(error).__name__} {words}"), None)
         if advice is None:
             raise StateError(f"Redis refused a command: {words}.") from error
@@ -85,8 +95,15 @@ def translated() -> Iterator[None]:
 
 def denied(error: Exception) -> RedisDenied:
     """A denial of redis-py's as ours."""
-    words = str(error).rstrip(".")
-    return RedisDenied(f"Redis denies access: {words}. Does redis_url hold the right user and password?")
+    advice = "Does redis_url hold the right user and password?"
+    if not isinstance(error, redis.exceptions.AuthenticationError):
+        advice = "Give its user that right, or use one that has it: `fleetpoll acl ROLE` prints what each role needs."
+    return RedisDenied(f"Redis denies access: {said_by(error)}. {advice}")
+
+
+def said_by(error: Exception) -> str:
+    """What Redis said, without the place in a script that only its developers know."""
+    return str(error).partition(" script:")[0].rstrip(".")
 
 
 def connect(url: str) -> Connection:
@@ -105,6 +122,7 @@ def options(url: str) -> dict[str, Any]:
     """What every connection is opened with, whoever waits for its replies."""
     return {
         "decode_responses": True,
+        "encoding_errors": "replace",  # what somebody else has put there is read as far as it goes
         "protocol": 2,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_timeout": REPLY_TIMEOUT_S,
@@ -127,4 +145,4 @@ def refused_urls(url: str) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, redis.exceptions.RedisError) as error:
-        raise SettingsError(f"redis_url will not do: {error}") from None
+        raise SettingsError(f"redis_url will not do: {masked(str(error))}") from None
