@@ -10,7 +10,7 @@ import difflib
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -109,11 +109,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f" read_timeout = {self.read_timeout + self.connect_timeout:g} s), else healthy workers are replaced."
             )
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
-        """What was set, without the passwords of URLs; rich and `repr` go by it."""
-        for field in FIELDS:
-            value = getattr(self, field.name)
-            yield field.name, masked(value) if isinstance(value, str) else value
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What is set, without the passwords of URLs; rich and `repr` go by it."""
+        return [(name, masked(at) if isinstance(at := getattr(self, name), str) else at) for name in NAMES]
 
     def __repr__(self) -> str:
         """As a call that would make it, but for passwords."""

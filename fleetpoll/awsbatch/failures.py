@@ -25,7 +25,9 @@ from botocore.exceptions import (
     ConnectionError as NoConnection,
 )
 
+from fleetpoll.awsbatch.parse import NAME_MAX, WORDS_MAX
 from fleetpoll.errors import AccessDenied, AwsError, BadRequest, FleetpollError, Throttled, Unreachable
+from fleetpoll.text import bounded, masked
 
 THROTTLES = frozenset(
     {
@@ -87,19 +89,19 @@ def named() -> Iterator[None]:
         raise
     except ClientError as error:
         if error.operation_name not in OPERATIONS:  # STS or SSO, asked on our behalf
-            raise AccessDenied(f"AWS credentials cannot be had: {error}", error_code(error.response)) from error
+            raise AccessDenied(f"AWS credentials cannot be had: {told(str(error))}", error_code(error.response)) from error
         raise of_response(error.response) from error
     except CREDENTIALS as error:
-        raise AccessDenied(f"AWS credentials cannot be had: {error}", type(error).__name__) from error
+        raise AccessDenied(f"AWS credentials cannot be had: {told(str(error))}", type(error).__name__) from error
     except BotoCoreError as error:
-        raise Unreachable(f"AWS Batch gave no answer: {error}", type(error).__name__) from error
+        raise Unreachable(f"AWS Batch gave no answer: {told(str(error))}", type(error).__name__) from error
     except Exception as error:  # what botocore's parsers make of a proxy's page has no common root
-        raise Unreachable(f"AWS Batch's answer could not be read: {error!r}", type(error).__name__) from error
+        raise Unreachable(f"AWS Batch's answer could not be read: {told(repr(error))}", type(error).__name__) from error
 
 
 def error_code(response: Mapping[str, Any]) -> str:
     """AWS's error code, '' where there is none."""
-    return str(part(response, "Error").get("Code") or "")
+    return bounded(str(part(response, "Error").get("Code") or ""), NAME_MAX)
 
 
 def part(response: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -116,7 +118,7 @@ def http_status(response: Mapping[str, Any]) -> int:
 def of_response(response: Mapping[str, Any]) -> AwsError:
     """The error that an answer of AWS's stands for."""
     code = error_code(response)
-    words = str(part(response, "Error").get("Message") or "no message")
+    words = told(str(part(response, "Error").get("Message") or "no message"))
     http = http_status(response)
     text = f"{code}: {words}"
     if code in THROTTLES or http == HTTP_TOO_MANY:
@@ -127,6 +129,11 @@ def of_response(response: Mapping[str, Any]) -> AwsError:
         return BadRequest(text, code)
     # A 5xx; or a redirect, a 404, a 400 with a code of somebody else's: not the words of AWS Batch.
     return Unreachable(text, code)
+
+
+def told(words: str) -> str:
+    """AWS's words on a failure, as much as fits a line of a log. A refused signature repeats the request, with its token."""
+    return bounded(masked(words), WORDS_MAX)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:

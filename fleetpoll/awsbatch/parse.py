@@ -14,6 +14,12 @@ import msgspec
 
 from fleetpoll.errors import Unreachable
 from fleetpoll.jobs import AWS_STATUSES, STARTED, Description, JobStatus
+from fleetpoll.text import bounded
+
+WORDS_MAX = 1_000
+"""Characters of a reason that are kept: AWS's own are shorter, and one job's must not fill the ledger or the stream."""
+NAME_MAX = 512
+"""Of names: twice what AWS allows and more."""
 
 _Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]  # what Redis and every reader can take
 
@@ -135,14 +141,14 @@ def _description(job: _Job) -> Description:
     return Description(
         job_id=job.job_id,
         status=status,
-        job_name=job.job_name or "",
+        job_name=bounded(job.job_name or "", NAME_MAX),
         job_queue=_tail(job.job_queue),
         job_definition=_tail(job.job_definition),
-        status_reason=job.status_reason or last.status_reason or "",
+        status_reason=bounded(job.status_reason or last.status_reason or "", WORDS_MAX),
         attempt=max(over + under_way, 1 if status in STARTED and job.started_at else 0),
         exit_code=then.exit_code if now.exit_code is None else now.exit_code,
-        reason=now.reason or then.reason or "",
-        log_stream=now.log_stream or then.log_stream or "",
+        reason=bounded(now.reason or then.reason or "", WORDS_MAX),
+        log_stream=bounded(now.log_stream or then.log_stream or "", NAME_MAX),
         created_ms=job.created_at or 0,
         started_ms=job.started_at or 0,
         stopped_ms=job.stopped_at or 0,
@@ -151,4 +157,4 @@ def _description(job: _Job) -> Description:
 
 def _tail(arn: str | None) -> str:
     """The name in an ARN of a queue or a definition: the account and Region are the fleet's anyway."""
-    return (arn or "").rpartition("/")[2]
+    return bounded((arn or "").rpartition("/")[2], NAME_MAX)

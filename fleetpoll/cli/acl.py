@@ -17,7 +17,7 @@ EPILOG = """\b
 Examples:
   fleetpoll --fleet prod acl worker
   pwgen 32 1 | tee secret | fleetpoll --fleet prod acl client --password
-  fleetpoll acl reader --password --setuser | redis-cli -x
+  fleetpoll acl reader --password --setuser < secret | redis-cli
 
 \b
 Roles: reader (status, jobs, events), client (also track, wait, groups, submit),
@@ -26,9 +26,9 @@ operator (also budget, fleet, learn), worker (the workers of the fleet).
 
 
 @click.command(epilog=EPILOG)
-@click.argument("role", type=click.Choice(list(Role)), metavar="ROLE")
+@click.argument("role", type=click.Choice([role.value for role in Role]), metavar="ROLE")
 @click.option("--user", metavar="NAME", help="What the user is called.  [default: FLEET.ROLE]")
-@click.option("--password", is_flag=True, help="Ask for the password, or read it from standard input, and print its SHA-256.")
+@click.option("--password", is_flag=True, help="Ask for the password (or read standard input) and print its SHA-256.")
 @click.option("--setuser", is_flag=True, help="Print the command ACL SETUSER, not a line of an ACL file.")
 @pass_asked
 def acl(asked: Asked, role: str, user: str | None, *, password: bool, setuser: bool) -> None:

@@ -93,8 +93,12 @@ def _forget_stdout() -> None:
 
 
 @click.group(cls=Root, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@setting("redis_url", metavar="URL", help="redis://, rediss:// or unix://; none: the embedded server. "
-    "All users of this machine see it in ps: a password belongs into the environment or the file.")
+@setting(
+    "redis_url",
+    metavar="URL",
+    help="redis://, rediss:// or unix://; none: the embedded server. "
+    "All users of this machine see it in ps: a password belongs into the environment or the file.",
+)
 @setting("fleet", metavar="NAME", help="The fleet: one AWS account and Region, one allowance.")
 @click.option(
     "--config",

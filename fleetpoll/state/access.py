@@ -42,7 +42,7 @@ class Rights:
     verbs: frozenset[str] = frozenset()
     includes: Role | None = None
 
-    def all(self) -> set[str]:
+    def all(self) -> frozenset[str]:
         """Every command, those in scripts and of included roles among them, as an ACL names it."""
         inside = {command.lower() for verb in self.verbs for command in CALL.findall(source(verb))}
         return self.commands | inside | (RIGHTS[self.includes].all() if self.includes else CONNECTING)
@@ -53,7 +53,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-CONNECTING = set(words("ping select evalsha script|load time"))
+CONNECTING = words("ping select evalsha script|load time")
 """What everybody needs: to connect, and to run the scripts of the verbs."""
 
 RIGHTS = {

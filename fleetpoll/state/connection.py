@@ -87,10 +87,10 @@ def translated() -> Iterator[None]:
         if any(sign in str(error) for sign in SCRIPT_DENIALS):
             raise denied(error) from error
         words = said_by(error)
-        advice = next((PASSING[sign] for sign in PASSING if sign in f"{type(error).__name__} {words}"), None)
-        if advice is None:
+        remedy = next((PASSING[sign] for sign in PASSING if sign in f"{type(error).__name__} {words}"), None)
+        if remedy is None:
             raise StateError(f"Redis refused a command: {words}.") from error
-        raise RedisUnavailable(f"Redis cannot serve for now: {words}. {advice}") from error
+        raise RedisUnavailable(f"Redis cannot serve for now: {words}. {remedy}") from error
 
 
 def denied(error: Exception) -> RedisDenied:
@@ -102,8 +102,8 @@ def denied(error: Exception) -> RedisDenied:
 
 
 def said_by(error: Exception) -> str:
-    """What Redis said, without the place in a script that only its developers know."""
-    return str(error).partition(" script:")[0].rstrip(".")
+    """What Redis said, without the place in a script or a pipeline, which says nothing to users."""
+    return str(error).partition(" script:")[0].rpartition("of pipeline caused error: ")[2].rstrip(".")
 
 
 def connect(url: str) -> Connection:

@@ -6,19 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from fleetpoll.jobs import JobStatus, Snapshot
+from fleetpoll.jobs import JobStatus
 from fleetpoll.state.connection import translated
+from fleetpoll.state.reading import record, whole
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
+    from fleetpoll.jobs import Snapshot
     from fleetpoll.state.connection import Connection
     from fleetpoll.state.keys import Keys
 
 SCAN_STEP = 500
-
-_decode = msgspec.json.Decoder(Snapshot).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ class Ledger:
         while cursor != 0:
             page: Any
             cursor, page = self._client.hscan(self._keys.ledger, max(cursor, 0), count=SCAN_STEP)
-            for job_id, record in page.items():
-                snapshot = _decode(record)
+            for job_id, text in page.items():
+                snapshot = record(text)
                 if job_id not in seen and (not wanted or snapshot.status in wanted):
                     seen.add(job_id)
                     yield job_id, snapshot
@@ -69,7 +67,7 @@ class Ledger:
     def counts(self) -> dict[JobStatus, int]:
         """How many jobs have each status, those with none left out."""
         stored: Any = self._client.hgetall(self._keys.counts)
-        return {status: n for status in JobStatus if (n := int(stored.get(status, 0)))}
+        return {status: n for status in JobStatus if (n := whole(stored, status))}
 
     def sizes(self) -> tuple[int, int]:
         """How many jobs are live, and how many are known."""
@@ -83,9 +81,9 @@ class Ledger:
     def totals(self) -> Totals:
         """The calls that the fleet made."""
         stored: Any = self._client.hgetall(self._keys.totals)
-        return Totals(**{name: int(stored.get(name, 0)) for name in Totals.__slots__})
+        return Totals(**{name: whole(stored, name) for name in Totals.__slots__})
 
 
 def snapshots(ids: Sequence[str], records: Sequence[str | None]) -> dict[str, Snapshot]:
     """The ledger's answer to `ids`, those left out that it does not know."""
-    return {job_id: _decode(record) for job_id, record in zip(ids, records, strict=True) if record}
+    return {job_id: record(text) for job_id, text in zip(ids, records, strict=True) if text}
