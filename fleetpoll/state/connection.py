@@ -6,6 +6,7 @@ Replies are text (`decode_responses`), settled here once. RESP2, because Redis 6
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ OURS = frozenset(
     | {"socket_timeout", "socket_connect_timeout"}
 )
 """Options that everything here relies on."""
+FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 SCRIPT_DENIALS = ("ACL failure in script", "The user executing the script can't")
 """How servers deny a command or a key inside a script; from Redis 7.0 on that is no NOPERM."""
 DENIALS = (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)
@@ -137,11 +139,14 @@ def refused_urls(url: str) -> Iterator[None]:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - it is read here, so that no message of redis-py's repeats a piece of the password
-        ours = OURS.intersection(parse_qs(parts.query))
+        given = parse_qs(parts.query)
     except ValueError:
         raise SettingsError(f"redis_url will not do: host and port cannot be read. {ESCAPES}") from None
-    if ours:
+    if ours := OURS.intersection(given):
         raise SettingsError(f"redis_url sets {', '.join(sorted(ours))}, which is for fleetpoll to set: leave it out.")
+    for name, file in ((name, file) for name in FILES for file in given.get(name, ())):
+        if not os.access(file, os.R_OK):
+            raise SettingsError(f"redis_url names a file that cannot be read: {name} = {file!r}.")
     try:
         yield
     except (TypeError, ValueError, redis.exceptions.RedisError) as error:

@@ -144,9 +144,7 @@ CANNOT = [
 
 
 @pytest.mark.parametrize(("role", "name"), CANNOT)
-def test_a_role_cannot_do_what_others_are_for(
-    filled: Rooms, login: Login, fleet_name: str, role: Role, name: str
-) -> None:
+def test_a_role_cannot_do_what_others_are_for(filled: Rooms, login: Login, fleet_name: str, role: Role, name: str) -> None:
     """It is denied with a sentence that says which command, and what to do."""
     assert filled
     deeds = READS | USES | STEERS | WORKS
