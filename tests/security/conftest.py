@@ -8,9 +8,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from fleetpoll.settings import Settings
 from fleetpoll.state.access import Role, rules
+from fleetpoll.state.rooms import Rooms
 from tests.servers import Server, server
 
 PASSWORD = "canary-of-the-password"
@@ -24,6 +27,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with users."""
     with server(tmp_path_factory.mktemp("guarded"), "--save", "") as one:
         yield one
+
+
+@pytest.fixture
+def given(redis_url: str, settings: Settings, rooms: Rooms) -> Settings:
+    """The test's own fleet on the session's server, which other clients leave clean."""
+    return msgspec.structs.replace(settings, redis_url=redis_url)
 
 
 @pytest.fixture
