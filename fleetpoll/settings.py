@@ -171,7 +171,7 @@ def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, stric
     """The value as the field's type, read from text unless `strict`. Raises SettingsError."""
     try:
         converted = msgspec.convert(table(value) if field.name in TABLES else value, field.type, strict=strict)
-    except msgspec.ValidationError as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise SettingsError(f"{source}: {shown(field.name, value)} will not do: {error}.") from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise SettingsError(f"{source}: {shown(field.name, value)} will not do: give a finite number.")
@@ -195,8 +195,10 @@ def _from_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"The configuration file {path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"The configuration file {path} is not TOML: {error}.") from None
+    except ValueError:  # of the path itself
+        raise SettingsError(f"The configuration file {str(path)!r} cannot be read: that is no path.") from None
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:

@@ -82,7 +82,7 @@ _answer = msgspec.json.Decoder(_Answer).decode
 _raw_answer = msgspec.json.Decoder(_RawAnswer).decode
 _job = msgspec.json.Decoder(_Job).decode
 _bare = msgspec.json.Decoder(_Bare).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def descriptions(body: bytes) -> dict[str, Description]:
@@ -114,7 +114,7 @@ def _mended(body: bytes) -> bytes:
         return body
     try:
         return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 

@@ -31,7 +31,7 @@ def check(name: str, **sources: Any) -> None:
     try:
         loaded = load(**{"environ": {}} | sources)
     except SettingsError as error:
-        assert name in str(error)
+        assert name in str(error) or "is not TOML" in str(error)
         assert len(str(error)) < 1000
     else:
         assert isinstance(loaded, Settings)
@@ -44,9 +44,7 @@ def check_all(name: str, text: str, value: Any, tmp_path: Path) -> None:
     check(name, flags={name: text})
     check(name, flags={name: value})
     file = tmp_path / "settings.toml"
-    file.write_bytes(f"{name} = {json.dumps(text)}\n".encode("utf-8", "surrogatepass"))
-    if "\ud800" <= max(text, default="") <= "\udfff":
-        return  # no TOML: refused as a file, not by name
+    file.write_bytes(f"{name} = {json.dumps(text, ensure_ascii=False)}\n".encode("utf-8", "surrogatepass"))
     check(name, config=file)
 
 
