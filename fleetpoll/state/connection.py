@@ -144,7 +144,7 @@ def refused_urls(url: str) -> Iterator[None]:
         raise SettingsError(f"redis_url will not do: host and port cannot be read. {ESCAPES}") from None
     if ours := OURS.intersection(given):
         raise SettingsError(f"redis_url sets {', '.join(sorted(ours))}, which is for fleetpoll to set: leave it out.")
-    for name, file in ((name, file) for name in FILES for file in given.get(name, ())):
+    for name, file in ((option, file) for option in FILES for file in given.get(option, ())):
         if not os.access(file, os.R_OK):
             raise SettingsError(f"redis_url names a file that cannot be read: {name} = {file!r}.")
     try:

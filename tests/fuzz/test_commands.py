@@ -1,4 +1,4 @@
-"""Every command with words that nobody would give on purpose: a sentence and a documented exit code, and nothing half done."""
+"""Every command with words that nobody gives on purpose: a sentence, a documented exit code, and nothing half done."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def check(rooms: Rooms, words: list[str], stdin: str = "") -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@quick(6)
+@quick(4)
 @given(data=st.data())
 def test_a_command(name: str, data: st.DataObject, fleet: Rooms) -> None:
     """A few dozen words, the same each time."""

@@ -77,21 +77,21 @@ def mangle(text: bytes, wounds: list[tuple[int, int, bytes]]) -> bytes:
     return text
 
 
-@quick(150)
+@quick(80)
 @given(wounds=cuts)
 def test_a_body_with_wounds(body: bytes, wounds: list[tuple[int, int, bytes]]) -> None:
     """Bytes lost, changed, put in."""
     check(mangle(body, wounds))
 
 
-@quick(150)
+@quick(80)
 @given(path=places, value=anything)
 def test_a_body_of_another_form(body: bytes, path: list[int], value: Any) -> None:
     """Any member is something else: costs at most the job it is in."""
     check(json.dumps(twisted(json.loads(body), [0, *path], value)).encode())
 
 
-@quick(150)
+@quick(80)
 @given(text=st.binary(max_size=200) | anything.map(lambda value: json.dumps(value).encode()))
 @example(text=b'{"jobs":' + b"[" * DEEP)
 @example(text=b'{"jobs":[' + b'{"jobId":' * DEEP)

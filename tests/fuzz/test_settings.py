@@ -49,7 +49,7 @@ def check_all(name: str, text: str, value: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@quick(12)
+@quick(8)
 @given(text=junk, value=values)
 @example(text="\x00", value=float("nan"))
 def test_a_setting(name: str, text: str, value: Any, tmp_path: Path) -> None:
@@ -84,6 +84,6 @@ def test_a_setting_that_there_is_not(name: str, value: str) -> None:
     """From the environment: refused by name, unless somebody else's variable; a path that is none is named, too."""
     for sources in ({"environ": {f"FLEETPOLL_{name}": value}}, {"environ": {}, "config": name}):
         try:
-            load(**sources)  # type: ignore[arg-type]
+            load(**sources)
         except SettingsError as error:
             assert str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ def login(guarded: Server, fleet_name: str) -> Iterator[Login]:
         name = f"{role}-{secrets.token_hex(4)}"
         sha256 = hashlib.sha256(PASSWORD.encode()).hexdigest()
         with guarded.client() as root:
-            root.execute_command("ACL SETUSER", name, *rules(role, fleet, sha256))  # type: ignore[no-untyped-call]
+            root.execute_command("ACL SETUSER", name, *rules(role, fleet, sha256))
         made.append(name)
         return f"redis://{name}:{PASSWORD}@127.0.0.1:{guarded.port}/0"
 
@@ -57,4 +58,4 @@ def login(guarded: Server, fleet_name: str) -> Iterator[Login]:
 
 def run_openssl(folder: Path, *words: str) -> None:
     """One call of openssl in a folder."""
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+    subprocess.run([shutil.which("openssl") or "openssl", *words], cwd=folder, check=True, capture_output=True)

@@ -78,8 +78,8 @@ USES: dict[str, Deed] = {
     "penalize": lambda rooms, _: rooms.buckets[DESCRIBE].penalize(1),
 }
 STEERS: dict[str, Deed] = {
-    "budget set": lambda _, fleet: (fleet.bucket().pin(3.0), fleet.bucket().pin(None)),
-    "budget pause": lambda _, fleet: (fleet.bucket().pause(True), fleet.bucket().pause(False)),
+    "budget set": lambda _, fleet: fleet.bucket().pin(None),
+    "budget pause": lambda _, fleet: fleet.bucket().pause(False),
     "drain": lambda _, fleet: fleet.order(OrderKind.DRAIN),
     "stop": lambda _, fleet: fleet.order(OrderKind.STOP),
     "resume": lambda _, fleet: fleet.order(None),
@@ -87,7 +87,8 @@ STEERS: dict[str, Deed] = {
     "learn reset": lambda _, fleet: (fleet.forget(["align"]), fleet.forget_all()),
 }
 WORKS: dict[str, Deed] = {
-    "beat": lambda rooms, _: (rooms.roster.beat("w", FACTS), rooms.roster.leave("w")),
+    "beat": lambda rooms, _: rooms.roster.beat("w", FACTS),
+    "leave": lambda rooms, _: rooms.roster.leave("w"),
     "claim and release": lambda rooms, _: rooms.schedule.release(claim(rooms), IDS, delay_s=0.0, call="throttled"),
     "settle": lambda rooms, _: move(rooms, dict.fromkeys(IDS, JobStatus.RUNNING)),
     "reserve": lambda rooms, _: rooms.buckets[DESCRIBE].refund(rooms.buckets[DESCRIBE].reserve(60.0)),  # type: ignore[arg-type]
@@ -137,7 +138,7 @@ def test_a_role_can_do_what_it_is_for(filled: Rooms, login: Login, fleet_name: s
 
 
 CANNOT = [
-    *((Role.READER, name) for name in (USES | STEERS | WORKS) if name not in ("listen",)),
+    *((Role.READER, name) for name in (USES | STEERS | WORKS) if name != "listen"),
     *((Role.CLIENT, name) for name in ("drain", "stop", "resume", "learn reset", "settle", "listen")),
     *((Role.WORKER, name) for name in ("jobs", "events", "track", "consume", "drain", "learn reset")),
 ]
@@ -192,8 +193,10 @@ def test_no_role_sees_another_fleet(filled: Rooms, login: Login, role: Role) -> 
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize(
     "command",
-    ["KEYS *", "SCAN 0", "FLUSHALL", "FLUSHDB", "CONFIG GET *", "ACL LIST", "CLIENT LIST", "MONITOR", "SCRIPT FLUSH"]
-    + ["SHUTDOWN", "REPLICAOF NO ONE", "FUNCTION LIST", "SLOWLOG GET", "PSUBSCRIBE *", "SAVE", "SWAPDB 0 1"],
+    [
+        *("KEYS *", "SCAN 0", "FLUSHALL", "FLUSHDB", "CONFIG GET *", "ACL LIST", "CLIENT LIST", "MONITOR", "SCRIPT FLUSH"),
+        *("SHUTDOWN", "REPLICAOF NO ONE", "FUNCTION LIST", "SLOWLOG GET", "PSUBSCRIBE *", "SAVE", "SWAPDB 0 1"),
+    ],
 )
 def test_no_role_governs_the_server(guarded: Server, login: Login, role: Role, command: str) -> None:
     """Nor does any see what other fleets and users there are."""
@@ -273,7 +276,7 @@ def test_the_command_prints_what_the_server_takes(guarded: Server, fleet_name: s
     done = cli("acl", "reader", "--password", "--setuser", stdin="hush-hush\n")
     words = done.stdout.split()
     with guarded.client() as root:
-        assert root.execute_command(*words) == "OK"  # type: ignore[no-untyped-call]
+        assert root.execute_command(*words) == "OK"
         root.acl_deluser(words[2])
     assert "hush-hush" not in done.stdout + done.stderr
     assert cli("acl", "reader").stdout.startswith(f"user {fleet_name}.reader reset on #SHA256-OF-THE-PASSWORD ~fleetpoll:")

@@ -79,7 +79,7 @@ def test_workers_and_the_embedded_server_listen_nowhere() -> None:
 @needs_proc
 @pytest.mark.parametrize(
     ("host", "address", "warned"),
-    [("127.0.0.1", LOOPBACK, False), ("0.0.0.0", "00000000", True), ("localhost", LOOPBACK, False)],  # noqa: S104 - on request
+    [("127.0.0.1", LOOPBACK, False), ("0.0.0.0", "00000000", True)],  # noqa: S104 - on request
 )
 def test_the_simulator_warns_when_it_is_open(host: str, address: str, warned: bool) -> None:  # noqa: FBT001 - a parameter
     """Loopback by default; whoever wants more is told what that means."""
@@ -96,7 +96,7 @@ def test_the_simulator_warns_when_it_is_open(host: str, address: str, warned: bo
 
 
 def test_a_socket_folder_that_others_planted_is_refused(tmp_path: Path) -> None:
-    """Of a long path the socket is in /tmp, where anybody may have been before: a link or an open folder there is refused."""
+    """A long path has its socket in /tmp, where anybody may have been before: a link or an open folder is refused."""
     home = open_home(tmp_path / ("x" * 100), "valkey-9")
     folder = home.socket.parent
     assert folder.parent == Path("/tmp")  # noqa: S108 - that is the point

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.rig import limited
 from fleetpoll import aio
 from fleetpoll.awsbatch.api import BatchApi, open_client
 from fleetpoll.awsbatch.parse import NAME_MAX, WORDS_MAX, descriptions
+from fleetpoll.cli.root import root
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.clock import system_mono
 from fleetpoll.cycle import Cycle
@@ -24,6 +26,7 @@ from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import OPERATIONS, Rooms
 from tests.ids import make_ids
 from tests.integration.cli_helpers import Cli, move
+from tests.integration.cycles import nap
 
 CANARY = "canary-in-a-job"
 IDS = make_ids(3)
@@ -66,8 +69,7 @@ def test_what_a_job_is_given_stays_with_aws(rooms: Rooms, settings: Settings, re
         assert str(client.describe_jobs(jobs=[answer["jobId"]])).count(CANARY) == 4
         client.close()
         rooms.schedule.track([answer["jobId"]])
-        waited: list[float] = []
-        cycle = Cycle(rooms, BatchApi(own), own, system_mono, Random(1), lambda s: waited.append(s) is None)
+        cycle = Cycle(rooms, BatchApi(own), own, system_mono, Random(1), nap)
         for _ in range(200):
             if cycle.run().idle and rooms.ledger.sizes()[0] == 0:
                 break
@@ -112,9 +114,9 @@ def spoil(rooms: Rooms, raw: bytes) -> None:
     """Put the same garbage wherever a fleet reads."""
     k, client = rooms.keys, rooms.client
     for key in (k.counts, k.totals, k.roster, k.dwell, k.leases, *(k.bucket(operation) for operation in OPERATIONS)):
-        fields = [*client.hkeys(key), "RUNNING", "calls", "w", "pin", "r", "b", "c", "RUNNING definition x", raw]  # type: ignore[misc]
-        client.hset(key, mapping=dict.fromkeys(fields, raw))  # type: ignore[arg-type]
-    client.hset(k.ledger, mapping={IDS[0]: raw, raw: raw})  # type: ignore[dict-item]
+        fields = [*client.hkeys(key), "RUNNING", "calls", "w", "pin", "r", "b", "c", "RUNNING definition x", raw]
+        client.hset(key, mapping=dict.fromkeys(fields, raw))
+    client.hset(k.ledger, mapping={IDS[0]: raw, raw: raw})
     for key in (k.price, k.order):
         client.set(key, raw)
     client.xadd(
@@ -165,7 +167,7 @@ def test_garbage_in_redis_stops_no_reader(rooms: Rooms, given: Settings, raw: by
 def test_a_worker_mends_a_record_that_cannot_be_read(rooms: Rooms, settings: Settings) -> None:
     """Its neighbours in the lease do not suffer, and the next look writes it anew."""
     rooms.schedule.track(IDS)
-    rooms.client.hset(rooms.keys.ledger, IDS[1], b"\xff[garbage")  # type: ignore[arg-type]
+    rooms.client.hset(rooms.keys.ledger, IDS[1], b"\xff[garbage")
     assert Fleet(rooms, settings).get(IDS)[IDS[1]].status is JobStatus.UNKNOWN
 
     move(rooms, dict.fromkeys(IDS, JobStatus.RUNNING))
@@ -174,13 +176,13 @@ def test_a_worker_mends_a_record_that_cannot_be_read(rooms: Rooms, settings: Set
     Janitor(rooms, settings).sweep()
 
 
-@pytest.mark.parametrize("words", READERS, ids=lambda words: " ".join(words))
+@pytest.mark.parametrize("words", READERS, ids=" ".join)
 def test_keys_of_another_kind_are_a_sentence(rooms: Rooms, redis_url: str, words: tuple[str, ...]) -> None:
     """Every key of the fleet is a string where it should be something else."""
     k = rooms.keys
     hashes = (k.ledger, k.counts, k.totals, k.roster, k.dwell, k.leases, *(k.bucket(operation) for operation in OPERATIONS))
     for key in (*hashes, k.schedule, k.finished, k.events, k.dwelt):
         rooms.client.set(key, "x")
-    done = Cli(redis_url, k.fleet)(*words)
-    assert (done.returncode, "Traceback" in done.stderr) == (70, False), done.stderr
+    done = CliRunner().invoke(root, ["--redis-url", redis_url, "--fleet", k.fleet, *words])
+    assert (done.exit_code, "Traceback" in done.stderr) == (70, False), done.stderr
     assert "WRONGTYPE" in done.stderr

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -61,7 +61,7 @@ class Watch:
                 except OSError:
                     continue
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         """Begin."""
         self._thread.start()
         return self
@@ -113,7 +113,7 @@ def test_nothing_shows_a_secret(
         stored = dump(guarded)
         with guarded.client() as root:
             root.acl_deluser(url.split("//")[1].split(":")[0])
-            root.execute_command("CLIENT KILL TYPE normal")  # type: ignore[no-untyped-call]
+            root.execute_command("CLIENT KILL TYPE normal")
         for trouble in (url, url.replace(PASSWORD, f"{CANARY}-a-wrong-one")):
             done = Cli(trouble, fleet_name)("status", **aws_env)
             said += [done.stdout, done.stderr]

@@ -44,28 +44,23 @@ def evil(rooms: Rooms, settings: Settings) -> Iterator[Rooms]:
     for level in ("definition", "queue"):
         Fleet(rooms, settings).teach({Group(JobStatus.RUNNING, level, EVIL): Dwell(counts, list(counts))})
     rooms.client.xadd(rooms.keys.events, {"job_id": EVIL, "from": EVIL, "to": EVIL, "reason": EVIL})
-    rooms.client.hset(rooms.keys.ledger, EVIL, rooms.client.hget(rooms.keys.ledger, IDS[0]))  # type: ignore[arg-type]
+    rooms.client.hset(rooms.keys.ledger, EVIL, rooms.client.hget(rooms.keys.ledger, IDS[0]))
     yield rooms
     rooms.client.delete(rooms.keys.ledger)
 
 
-SHOWING = [
-    ("jobs", "--predict"),
-    ("show", IDS[1]),
-    ("events",),
-    ("wait", IDS[1]),
-    ("fleet", "workers"),
-    ("learn", "show"),
-    ("learn", "show", EVIL),
-    ("status",),
-    pytest.param(("plan", "--learnt"), marks=pytest.mark.soak),
-    ("learn", "import", EVIL),
-    ("events", "--since", EVIL),
-    ("track", EVIL),
+SHOWING = [("jobs", "--predict"), ("show", IDS[1]), ("events",), ("fleet", "workers"), ("learn", "show")]
+SHOWING_LESS = [
+    *(("wait", IDS[1]), ("status",), ("learn", "show", EVIL), ("learn", "import", EVIL), ("events", "--since", EVIL)),
+    *(("track", EVIL), ("plan", "--learnt")),
 ]
 
 
-@pytest.mark.parametrize("words", SHOWING, ids=lambda words: safe(" ".join(words[:2])))
+@pytest.mark.parametrize(
+    "words",
+    [*SHOWING, *(pytest.param(words, marks=pytest.mark.soak) for words in SHOWING_LESS)],
+    ids=lambda words: safe(" ".join(words[:2])),
+)
 def test_nothing_of_it_reaches_a_terminal_as_a_command(evil: Rooms, redis_url: str, words: tuple[str, ...]) -> None:
     """Neither raw nor as rich's markup, whatever shows it."""
     env = Cli(redis_url, evil.keys.fleet).env
@@ -85,6 +80,7 @@ def test_json_is_exact(evil: Rooms, redis_url: str) -> None:
     assert cli("jobs", "--json").stdout.isascii()
 
 
+@pytest.mark.soak
 def test_what_aws_answers_is_not_believed_either(evil: Rooms, redis_url: str) -> None:
     """Errors that repeat a request, and ids."""
     with Simulator(limited(50)) as aws:
