@@ -27,6 +27,7 @@ VENV_AIRFLOW = Path(os.environ.get("DEV_VENV_AIRFLOW") or ROOT / ".venv-airflow"
 BIN = VENV / "bin"
 PYTHON_MIN = (3, 11)
 USAGE = 2
+BESIDE = ["tests/unit", "tests/integration", "tests/security", "tests/fuzz"]
 PINS = "constraints.txt"
 PINS_AIRFLOW = "benchmarks/contenders/requirements-airflow.txt"
 
@@ -75,7 +76,7 @@ def test(rest: list[str]) -> int:
     ensure("dev")
     if "--soak" in rest or any(word.startswith("tests") for word in rest):
         return become(BIN / "python", *pytest_words(rest))
-    beside = ["--numprocesses", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "tests/unit", "tests/integration"]
+    beside = ["--numprocesses", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", *BESIDE]
     return run_all([[BIN / "python", *pytest_words(rest), *words] for words in (beside, ["tests/acceptance"])])
 
 

@@ -109,7 +109,7 @@ def test_a_command(name: str, data: st.DataObject, fleet: Rooms) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", COMMANDS)
-@long(400)
+@long(150)
 @given(data=st.data())
 def test_a_command_at_length(name: str, data: st.DataObject, fleet: Rooms) -> None:
     """Thousands of words."""

@@ -105,7 +105,8 @@ def test_a_body_of_anything(text: bytes) -> None:
 
 
 @pytest.mark.soak
-@long(30_000)
+@pytest.mark.timeout(1200)
+@long(10_000)
 @given(wounds=cuts, path=places, value=anything, text=st.binary(max_size=400))
 def test_bodies_at_length(
     body: bytes, wounds: list[tuple[int, int, bytes]], path: list[int], value: Any, text: bytes

@@ -58,8 +58,9 @@ def test_a_setting(name: str, text: str, value: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", NAMES)
-@long(2000)
+@long(500)
 @given(text=junk, value=values)
 def test_a_setting_at_length(name: str, text: str, value: Any, tmp_path: Path) -> None:
     """Thousands."""
