@@ -28,6 +28,7 @@ VENV_AIRFLOW = Path(os.environ.get("DEV_VENV_AIRFLOW") or ROOT / ".venv-airflow"
 BIN = VENV / "bin"
 PYTHON_MIN = (3, 11)
 USAGE = 2
+BESIDE = ["tests/unit", "tests/integration", "tests/security", "tests/fuzz"]
 PINS = "constraints.txt"
 PINS_AIRFLOW = "benchmarks/contenders/requirements-airflow.txt"
 
@@ -79,7 +80,7 @@ def test(rest: list[str]) -> int:
         return become(BIN / "python", *pytest_words(rest))
     cores = os.cpu_count() or 1
     goes = [
-        ["--numprocesses", str(min(4, cores)), "--dist", "loadfile", "tests/unit", "tests/integration"],
+        ["--numprocesses", str(min(4, cores)), "--dist", "loadfile", *BESIDE],
         ["--numprocesses", str(min(2, cores)), "--dist", "load", "tests/acceptance"],
     ]
     return run_all([[BIN / "python", *pytest_words(rest), *words] for words in goes])

@@ -19,12 +19,15 @@ from msgspec import Meta
 
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import AWS_STATUSES
+from fleetpoll.text import bounded, masked
 
 PREFIX = "FLEETPOLL_"
 NOT_SETTINGS = frozenset({"FLEETPOLL_CONFIG"})
 
 SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
 """What Kubernetes puts into the environment of every container beside a Service named fleetpoll-something."""
+
+SHOWN_MAX = 80
 
 LIVE_STATUSES = [status.value for status in AWS_STATUSES if not status.terminal]
 WEIGHTS = {"SUBMITTED": 0.02, "PENDING": 0.02, "RUNNABLE": 0.1, "STARTING": 0.1, "RUNNING": 1.0}
@@ -111,6 +114,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f" read_timeout = {self.read_timeout + self.connect_timeout:g} s), else healthy workers are replaced."
             )
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What is set, without the passwords of URLs; rich and `repr` go by it."""
+        return [(name, masked(at) if isinstance(at := getattr(self, name), str) else at) for name in NAMES]
+
+    def __repr__(self) -> str:
+        """As a call that would make it, but for passwords."""
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
     @property
     def floor_rate(self) -> float:
         """The rate below which throttles do not push the fleet: `rate_min`, or min(0.5, rate)."""
@@ -165,11 +176,16 @@ def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, stric
     """The value as the field's type, read from text unless `strict`. Raises SettingsError."""
     try:
         converted = msgspec.convert(table(value) if field.name in TABLES else value, field.type, strict=strict)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{source}: {field.name} = {value!r} will not do: {error}.") from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise SettingsError(f"{source}: {shown(field.name, value)} will not do: {error}.") from None
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise SettingsError(f"{source}: {field.name} = {value!r} will not do: give a finite number.")
+        raise SettingsError(f"{source}: {shown(field.name, value)} will not do: give a finite number.")
     return converted
+
+
+def shown(name: str, value: Any) -> str:
+    """A setting and its value for a refusal: of a URL only the name, for it may hold a password; of a long one the start."""
+    return name if name.endswith("_url") else f"{name} = {bounded(repr(value), SHOWN_MAX)}"
 
 
 def table(value: Any) -> Any:
@@ -184,8 +200,10 @@ def _from_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"The configuration file {path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"The configuration file {path} is not TOML: {error}.") from None
+    except ValueError:  # of the path itself
+        raise SettingsError(f"The configuration file {str(path)!r} cannot be read: that is no path.") from None
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:

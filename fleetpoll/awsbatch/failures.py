@@ -28,8 +28,10 @@ from botocore.exceptions import (
     ConnectionError as NoConnection,
 )
 
+from fleetpoll.awsbatch.parse import NAME_MAX
 from fleetpoll.awsbatch.words import tidy
 from fleetpoll.errors import AccessDenied, AwsError, BadRequest, FleetpollError, Throttled, Unreachable
+from fleetpoll.text import bounded
 
 THROTTLES = frozenset(
     {
@@ -127,7 +129,7 @@ def cause_of(error: BotoCoreError) -> tuple[str, str]:
 
 def error_code(response: Mapping[str, Any]) -> str:
     """AWS's error code, '' where there is none."""
-    return str(part(response, "Error").get("Code") or "")
+    return bounded(str(part(response, "Error").get("Code") or ""), NAME_MAX)
 
 
 def part(response: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -14,6 +14,12 @@ import msgspec
 
 from fleetpoll.errors import Unreachable
 from fleetpoll.jobs import AWS_STATUSES, STARTED, Array, Description, JobStatus
+from fleetpoll.text import bounded
+
+WORDS_MAX = 1_000
+"""Characters of a reason that are kept: AWS's own are shorter, and one job's must not fill the ledger or the stream."""
+NAME_MAX = 512
+"""Of names: twice what AWS allows and more."""
 
 ARRAY_MAX = 100_000  # children that our ids can number; AWS allows 10,000
 ENDED = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED})
@@ -85,7 +91,7 @@ _answer = msgspec.json.Decoder(_Answer).decode
 _raw_answer = msgspec.json.Decoder(_RawAnswer).decode
 _job = msgspec.json.Decoder(_Job).decode
 _bare = msgspec.json.Decoder(_Bare).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def descriptions(body: bytes) -> dict[str, Description]:
@@ -117,7 +123,7 @@ def _mended(body: bytes) -> bytes:
         return body
     try:
         return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 
@@ -144,14 +150,14 @@ def _description(job: _Job) -> Description:
     return Description(
         job_id=job.job_id,
         status=status,
-        job_name=job.job_name or "",
+        job_name=bounded(job.job_name or "", NAME_MAX),
         job_queue=_tail(job.job_queue),
         job_definition=_tail(job.job_definition),
-        status_reason=job.status_reason or last.status_reason or "",
+        status_reason=bounded(job.status_reason or last.status_reason or "", WORDS_MAX),
         attempt=max(over + under_way, 1 if status in STARTED and job.started_at else 0),
         exit_code=then.exit_code if now.exit_code is None else now.exit_code,
-        reason=now.reason or then.reason or "",
-        log_stream=now.log_stream or then.log_stream or "",
+        reason=bounded(now.reason or then.reason or "", WORDS_MAX),
+        log_stream=bounded(now.log_stream or then.log_stream or "", NAME_MAX),
         created_ms=job.created_at or 0,
         started_ms=job.started_at or 0,
         stopped_ms=job.stopped_at or 0,
@@ -172,4 +178,4 @@ def _children(array: _Array | None) -> Array | None:
 
 def _tail(arn: str | None) -> str:
     """The name in an ARN of a queue or a definition: the account and Region are the fleet's anyway."""
-    return (arn or "").rpartition("/")[2]
+    return bounded((arn or "").rpartition("/")[2], NAME_MAX)

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import re
 
+from fleetpoll.text import bounded, masked
+
 WORDS_MAX = 500
-HIDDEN = "***"
-SECRETS = (
-    # A signature that does not match is explained by AWS with all that was signed, the session token included.
-    (re.compile(r"(?i)\b(x-amz-security-token|authorization|credential|signature|session_?token|secret_?access_?key)"
-                r"(\W{0,3}[:=]\W{0,3})(?:AWS4-\S+ )?[^\s,'\"]+"), rf"\1\2{HIDDEN}"),
-    (re.compile(r"\b(?:A3T|ABIA|ACCA|AKIA|ASIA)[A-Z0-9]{12,}\b"), HIDDEN),  # access key ids
-    (re.compile(r"(://)[^/\s@]+@"), rf"\1{HIDDEN}@"),  # a proxy's password
-    (re.compile(r"[A-Za-z0-9+/=_-]{100,}"), HIDDEN),  # whatever else may be a token
-)  # fmt: skip
 CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
@@ -33,10 +26,7 @@ ADVICE = {
 
 def tidy(words: str) -> str:
     """Somebody else's words in one line of bounded length, with what may be a secret hidden."""
-    line = CONTROL.sub(" ", words).strip()
-    for secret, instead in SECRETS:
-        line = secret.sub(instead, line)
-    return line if len(line) <= WORDS_MAX else line[: WORDS_MAX - 1] + "…"
+    return bounded(masked(CONTROL.sub(" ", words).strip()), WORDS_MAX)
 
 
 def advice(kind: str, code: str, words: str) -> str:

@@ -23,6 +23,7 @@ from fleetpoll.cli.simulate import life_option
 from fleetpoll.cli.status import overview
 from fleetpoll.cli.tables import console
 from fleetpoll.errors import FleetpollError
+from fleetpoll.text import safe_lines
 from workers.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def play(stage: Stage, script: Script, stopping: Stopping) -> Outcome | None:
         return outcome_of(stage, script, ids)
     except FleetpollError:
         if not stopping.drain:
-            say(f"The end of the workers' log:\n{stage.last_words()}")
+            say(f"The end of the workers' log:\n{safe_lines(stage.last_words())}")
         raise
 
 

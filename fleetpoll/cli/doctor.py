@@ -8,8 +8,9 @@ import click
 
 from fleetpoll.cli import exits
 from fleetpoll.cli.options import Asked, as_json, aws_settings, pass_asked
-from fleetpoll.cli.render import emit, safe_lines
+from fleetpoll.cli.render import emit
 from fleetpoll.client.checkup import Finding, Grade, check_up
+from fleetpoll.text import masked, safe_lines
 
 COLOURS = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "red"}
 
@@ -30,7 +31,7 @@ def doctor(asked: Asked, ctx: click.Context, *, no_aws: bool, as_json: bool) -> 
     for finding in check_up(asked.settings(), aws=not no_aws):
         failed = failed or finding.grade is Grade.FAIL
         if as_json:
-            emit(dataclasses.asdict(finding))
+            emit(dataclasses.asdict(finding) | {"found": masked(finding.found)})
         else:
             show(finding)
     ctx.exit(exits.SOME_FAILED if failed else exits.OK)
@@ -39,6 +40,6 @@ def doctor(asked: Asked, ctx: click.Context, *, no_aws: bool, as_json: bool) -> 
 def show(finding: Finding) -> None:
     """A finding in one line, and a second with what to do."""
     grade = click.style(f"{finding.grade.value:<4}", fg=COLOURS[finding.grade], bold=finding.grade is Grade.FAIL)
-    click.echo(f"{grade}  {finding.check:<10}  {safe_lines(finding.found)}")
+    click.echo(f"{grade}  {finding.check:<10}  {safe_lines(masked(finding.found))}")
     if finding.advice:
         click.echo(f"{'':18}-> {finding.advice}")

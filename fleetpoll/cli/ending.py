@@ -9,10 +9,11 @@ import click
 from fleetpoll.cli import exits
 from fleetpoll.cli.options import Asked, aws_settings, ids_argument, ids_file, pass_asked, several
 from fleetpoll.cli.reading import read_ids
-from fleetpoll.cli.render import plural, safe, say
+from fleetpoll.cli.render import plural, say
 from fleetpoll.client.calls import open_calls
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.errors import AccessDenied, AwsError, TokenRefused
+from fleetpoll.text import masked, safe
 
 EPILOG = """\b
 Example:
@@ -64,6 +65,6 @@ def one_by_one(ids: Sequence[str], end: Callable[[str, str], None], reason: str,
             raise
         except (AwsError, TokenRefused) as error:
             refused += 1
-            say(f"{job_id}: {safe(str(error))}")
+            say(f"{job_id}: {safe(masked(str(error)))}")
     say(f"{plural(len(ids) - refused, 'job')} {done}" + (f", {refused:,} failed." if refused else "."))
     return exits.SOME_FAILED if refused else exits.OK

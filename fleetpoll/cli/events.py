@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from fleetpoll.cli.options import Asked, as_json, pass_asked
-from fleetpoll.cli.render import coloured, emit, moment, safe
+from fleetpoll.cli.render import coloured, emit, moment
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.state.events import BEGINNING
+from fleetpoll.text import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,4 +112,4 @@ def line(transition: Transition) -> str:
     change = f"{coloured(transition.before, 9)} {coloured(transition.after, 9)}"
     code = "" if transition.exit_code is None else f" exit {transition.exit_code}"
     reason = f" {safe(transition.reason)}" if transition.reason else ""
-    return f"{moment(transition.detected_ms)}  {transition.job_id:<36}  {change}{code}{reason}"
+    return f"{moment(transition.detected_ms)}  {safe(transition.job_id):<36}  {change}{code}{reason}"

@@ -11,10 +11,11 @@ from rich.text import Text
 from fleetpoll.cli import exits
 from fleetpoll.cli.options import Asked, as_json, pass_asked
 from fleetpoll.cli.reading import read_ids
-from fleetpoll.cli.render import COLOURS, age, coloured, emit, moment, plural, safe, say, span
+from fleetpoll.cli.render import COLOURS, age, coloured, emit, moment, plural, say, span
 from fleetpoll.cli.tables import console, facts
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.jobs import JobStatus
+from fleetpoll.text import safe
 
 if TYPE_CHECKING:
     from fleetpoll.cadence.prediction import Prediction
@@ -87,7 +88,7 @@ def show(asked: Asked, ctx: click.Context, job_id: str, *, as_json: bool) -> Non
 
 def line(job_id: str, snapshot: Snapshot) -> str:
     """A job in one line; 80 columns leave some twenty for its name."""
-    return f"{job_id:<36}  {coloured(snapshot.status, 9)}  {age(snapshot.changed_ms):>6}  {safe(snapshot.job_name)}"
+    return f"{safe(job_id):<36}  {coloured(snapshot.status, 9)}  {age(snapshot.changed_ms):>6}  {safe(snapshot.job_name)}"
 
 
 def card(job_id: str, snapshot: Snapshot) -> list[tuple[str, str | Text]]:

@@ -14,12 +14,13 @@ from fleetpoll.cli import exits
 from fleetpoll.cli.learn_report import STATUSES, Row, overview, rows_of, titled, worth
 from fleetpoll.cli.options import Asked, as_json, pass_asked
 from fleetpoll.cli.reading import complaint, lines, shown
-from fleetpoll.cli.render import emit, plural, safe, say
+from fleetpoll.cli.render import emit, plural, say
 from fleetpoll.cli.tables import console
 from fleetpoll.client.exchange import from_text, to_text
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus
+from fleetpoll.text import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

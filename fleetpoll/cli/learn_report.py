@@ -10,9 +10,10 @@ from fleetpoll.cadence.ages import EDGES_S, WIDTHS_S
 from fleetpoll.cadence.dwell import ALL, DEFINITION, Dwell, Group
 from fleetpoll.cadence.prediction import FEW, SHARES, Stage, stage_at
 from fleetpoll.cadence.stays import COUNTED
-from fleetpoll.cli.render import safe, span
+from fleetpoll.cli.render import span
 from fleetpoll.cli.tables import table
 from fleetpoll.jobs import JobStatus
+from fleetpoll.text import safe
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,11 +7,12 @@ import time
 import click
 
 from fleetpoll.cli.options import Asked, as_json, pass_asked
-from fleetpoll.cli.render import age, emit, safe, say
+from fleetpoll.cli.render import age, emit, say
 from fleetpoll.cli.tables import console, table
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.client.status import public_beat
 from fleetpoll.state.roster import OrderKind
+from fleetpoll.text import safe
 
 
 @click.group()

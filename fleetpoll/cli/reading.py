@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import click
 
-from fleetpoll.cli.render import safe
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import as_job_id
+from fleetpoll.text import safe
 
 COMMENT = re.compile(r"(^|\s)#.*")
 """Only at the start or after white space: `UUID#1` is a node of a multi-node job."""

@@ -1,6 +1,7 @@
 """How results look: JSON lines for programs, tables and sentences for people.
 
-Names and reasons come from whoever submitted the jobs: nothing in them may reach a terminal as a command.
+Names and reasons come from whoever submitted the jobs: nothing in them may reach a terminal as a command, see
+fleetpoll/text.py.
 """
 
 from __future__ import annotations
@@ -25,18 +26,6 @@ COLOURS = {
     "EXPIRED": "magenta",
     "REJECTED": "magenta",
 }
-
-
-def safe(text: str) -> str:
-    """The text with everything that does not print escaped: control characters, ANSI sequences, bidi overrides."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def safe_lines(text: str) -> str:
-    """The same for text of several lines, which stay."""
-    return "\n".join(safe(line) for line in text.split("\n"))
 
 
 def emit(value: Mapping[str, Any]) -> None:

@@ -13,8 +13,9 @@ import click
 from fleetpoll.cli import exits
 from fleetpoll.cli.later import Later
 from fleetpoll.cli.options import Asked, setting
-from fleetpoll.cli.render import safe_lines, say
+from fleetpoll.cli.render import say
 from fleetpoll.errors import FleetpollError
+from fleetpoll.text import masked, safe_lines
 
 COMMANDS = (
     Later("worker", "worker:worker", "Run worker processes in the foreground until told to stop."),
@@ -34,6 +35,7 @@ COMMANDS = (
     Later("fleet", "orders:fleet", "See the workers and give them orders."),
     Later("simulate", "simulate:simulate", "Pretend to be AWS Batch, for trials without AWS."),
     Later("demo", "demo:demo", "Show the whole thing at work on this machine, in under two minutes."),
+    Later("acl", "acl:acl", "Print the user of Redis, with its rights, that a role needs."),
     Later("doctor", "doctor:doctor", "Check Redis, AWS and the workers, and say what to do."),
 )
 
@@ -68,7 +70,7 @@ class Root(click.Group):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except FleetpollError as error:
-            say(f"fleetpoll: {safe_lines(str(error))}")
+            say(f"fleetpoll: {safe_lines(masked(str(error)))}")
             ctx.exit(exits.of(error))
         except KeyboardInterrupt:
             ctx.exit(exits.INTERRUPTED)
@@ -78,7 +80,7 @@ class Root(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception:  # noqa: BLE001 - a bug, and bugs must not look like jobs that failed
-            traceback.print_exc()
+            say(safe_lines(masked(traceback.format_exc())))
             ctx.exit(exits.SOFTWARE)
         return result
 
@@ -92,7 +94,10 @@ def _forget_stdout() -> None:
 
 @click.group(cls=Root, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @setting(
-    "redis_url", metavar="URL", help="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://; none: embedded."
+    "redis_url",
+    metavar="URL",
+    help="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://; none: the embedded server. "
+    "All users of this machine see it in ps: a password belongs into the environment or the file.",
 )
 @setting("fleet", metavar="NAME", help="The fleet: one AWS account and Region, one allowance.")
 @click.option(

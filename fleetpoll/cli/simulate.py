@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -27,6 +29,7 @@ from fleetpoll.simulator.flags import (
     parse_tenant,
 )
 from fleetpoll.simulator.server import run
+from fleetpoll.text import safe
 
 EPILOG = """\b
 Example, in three shells:
@@ -123,7 +126,8 @@ def simulate() -> None:
 def serve(life: Pair | None, **plain: Any) -> None:
     """Serve the pretend AWS Batch until Ctrl-C.
 
-    The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list.
+    The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list. It asks nobody for
+    credentials, neither for these nor for its own orders (under /_simulator/), so it listens on loopback unless told to.
     """
     config = SimulatorConfig(**bounds(life), **plain)
     run(config, announce)
@@ -137,10 +141,20 @@ def bounds(life: Pair | None) -> dict[str, Any]:
 def announce(url: str) -> None:
     """Say where we are, and how programs are sent here."""
     click.echo(url)
+    if not is_loopback(urlsplit(url).hostname or ""):
+        say(f"Warning: whoever reaches {url} controls this simulator: it asks nobody for credentials.")
     say(f"""Send programs here, in their shell (any Region and credentials will do):
   export {ENDPOINT}={url}
   export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
 Ctrl-C ends it.""")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @simulate.command()
@@ -168,7 +182,7 @@ def submit(asked: Asked, /, count: int, url: str | None, *, track: bool, **jobs:
         with open_fleet(settings) as fleet:
             new = fleet.track(ids)
         say(f"{plural(new, 'job')} tracked.")
-    click.echo("\n".join(ids))
+    click.echo("\n".join(map(safe, ids)))
 
 
 def order_of(

@@ -10,6 +10,7 @@ from fleetpoll.cli.options import Asked, as_json, aws_settings, pass_asked
 from fleetpoll.cli.render import emit, plural, say
 from fleetpoll.client.calls import open_calls
 from fleetpoll.client.fleet import open_fleet
+from fleetpoll.text import safe
 
 EPILOG = """\b
 Examples:
@@ -55,7 +56,7 @@ def submit(asked: Asked, /, count: int, *, track: bool, as_json: bool, **options
             if as_json:  # before it is tracked: if that fails, the job runs all the same and its id must not be lost
                 emit({"job_id": job_id, "job_name": name})
             else:
-                click.echo(job_id)
+                click.echo(safe(job_id))
             new += fleet.track([job_id]) if track else 0
     say(f"{plural(count, 'job')} submitted" + (f", {new:,} tracked." if track else "."))
 

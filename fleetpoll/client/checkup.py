@@ -10,7 +10,7 @@ from enum import StrEnum
 from fleetpoll.awsbatch.words import advice
 from fleetpoll.client.calls import open_calls
 from fleetpoll.client.fleet import Fleet, open_fleet
-from fleetpoll.errors import AwsError, EmbeddedError, SettingsError, StateError, TokenRefused
+from fleetpoll.errors import AwsError, EmbeddedError, RedisDenied, SettingsError, StateError, TokenRefused
 from fleetpoll.jobs import NO_JOB
 from fleetpoll.settings import Settings
 from fleetpoll.state.probe import ServerFacts
@@ -47,8 +47,11 @@ def check_up(settings: Settings, *, aws: bool) -> Iterator[Finding]:
             yield from check_server(fleet.server())
             if settings.redis_url is None:
                 yield Finding("embedded", Grade.OK, "the embedded server of this machine; others need FLEETPOLL_REDIS_URL")
-            yield from check_workers(fleet)
-            yield from check_troubles(fleet)
+            try:
+                yield from check_workers(fleet)
+                yield from check_troubles(fleet)
+            except RedisDenied as denial:
+                yield Finding("rights", Grade.WARN, str(denial), "What this user may not see is missing here.")
             if aws:
                 yield check_aws(fleet)
     except (StateError, EmbeddedError) as error:
@@ -57,10 +60,12 @@ def check_up(settings: Settings, *, aws: bool) -> Iterator[Finding]:
 
 def check_server(facts: ServerFacts) -> Iterator[Finding]:
     """The server itself."""
-    name = f"{facts.flavour} {facts.version}"
-    yield graded(
-        "redis", facts.compatible < VERSION_MIN, f"{name} answers", "Use Redis 6.2, Valkey 7.2 or newer.", Grade.FAIL
-    )
+    if facts.compatible is None:
+        advice = "Its user may not ask INFO (`fleetpoll acl operator` may): see yourself that it is 6.2 or newer."
+        yield Finding("redis", Grade.WARN, "it answers, and does not say what it is", advice)
+    else:
+        old, name = facts.compatible < VERSION_MIN, f"{facts.flavour} {facts.version}"
+        yield graded("redis", old, f"{name} answers", "Use Redis 6.2, Valkey 7.2 or newer.", Grade.FAIL)
     yield Finding("topology", Grade.OK, facts.topology)
     if facts.append_only is None:
         yield Finding("durability", Grade.WARN, "it does not say whether its AOF is on", "Make sure that it is.")

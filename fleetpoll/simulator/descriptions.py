@@ -38,6 +38,9 @@ class Look(msgspec.Struct, frozen=True):
     job_definition: str = "step:1"
     attempts: int = 1
     tags: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()  # beside what all jobs have
+    command: tuple[str, ...] = ()
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of something in this account and Region."""
@@ -176,7 +179,8 @@ def job_members(look: Look) -> dict[str, Any]:
         "jobDefinition": look.arn("batch", f"job-definition/{look.job_definition}"),
         "retryStrategy": {"attempts": look.attempts, "evaluateOnExit": []},
         "dependsOn": [],
-        "parameters": {
+        "parameters": dict(look.parameters)
+        or {
             "input": "s3://fleet-data/runs/2024/input.parquet",
             "output": "s3://fleet-data/runs/2024/output",
         },
@@ -192,10 +196,11 @@ def container_members(look: Look) -> dict[str, Any]:
     """What the containers of all jobs that look alike have in common; the bulk of a description."""
     environment = {
         f"STEP_SETTING_{number:02d}": f"s3://fleet-data/settings/{look.job_queue}/{number:02d}.json" for number in range(20)
-    }
+    } | dict(look.environment)
     return {
         "image": f"{look.account_id}.dkr.ecr.{look.region}.amazonaws.com/fleet/step:2024.11.1",
-        "command": [
+        "command": list(look.command)
+        or [
             "python",
             "-m",
             "step.main",

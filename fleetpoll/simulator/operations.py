@@ -56,6 +56,20 @@ class NodeOverrides(msgspec.Struct, frozen=True, rename="camel"):
     num_nodes: int = 0
 
 
+class Variable(msgspec.Struct, frozen=True):
+    """One of a container's environment."""
+
+    name: str
+    value: str = ""
+
+
+class ContainerOverrides(msgspec.Struct, frozen=True):
+    """What a job's container has of its own."""
+
+    environment: tuple[Variable, ...] = ()
+    command: tuple[str, ...] = ()
+
+
 class SubmitRequest(msgspec.Struct, rename="camel"):
     """SubmitJob."""
 
@@ -66,6 +80,18 @@ class SubmitRequest(msgspec.Struct, rename="camel"):
     array_properties: ArrayProperties | None = None
     node_overrides: NodeOverrides | None = None
     tags: dict[str, str] = {}
+    parameters: dict[str, str] = {}
+    container_overrides: ContainerOverrides = ContainerOverrides()
+
+    def own(self) -> dict[str, Any]:
+        """What a description repeats of it."""
+        overrides = self.container_overrides
+        return {
+            "tags": tuple(sorted(self.tags.items())),
+            "parameters": tuple(sorted(self.parameters.items())),
+            "environment": tuple((one.name, one.value) for one in overrides.environment),
+            "command": overrides.command,
+        }
 
 
 class EndRequest(msgspec.Struct, rename="camel"):
@@ -125,8 +151,7 @@ def submit(account: Account, body: bytes, asked_ms: int) -> bytes:
     attempts = request.retry_strategy.attempts
     if not 1 <= attempts <= MAX_ATTEMPTS:
         raise refusal(f"Retry attempts must be between 1 and {MAX_ATTEMPTS}.")
-    tags = tuple(sorted(request.tags.items()))
-    look = account.look(job_queue=queue, job_definition=revised(definition), attempts=attempts, tags=tags)
+    look = account.look(job_queue=queue, job_definition=revised(definition), attempts=attempts, **request.own())
     life = msgspec.structs.replace(account.default_life, attempts=attempts)
     if request.array_properties is None:
         job = create(account, request, look, life)

@@ -130,12 +130,13 @@ async def serve(
     switchboard = Server(account)
     try:
         server = await asyncio.start_server(switchboard.take, host, port, limit=HEAD_MAX, backlog=1024)
-    except OSError as error:
-        raise SettingsError(f"the simulator cannot listen on {host}:{port}: {error.strerror}; choose another") from error
+    except (OSError, OverflowError, ValueError) as error:  # the last two: no port, no name
+        words = getattr(error, "strerror", None) or error
+        raise SettingsError(f"the simulator cannot listen on {host}:{port}: {words}; choose another") from error
     try:
         bound_host, bound_port = server.sockets[0].getsockname()[:2]
         if ready is not None:
-            ready(f"http://{bound_host}:{bound_port}")
+            ready(f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}")
         await asyncio.Event().wait()
     finally:
         server.close()

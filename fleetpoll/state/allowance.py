@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from fleetpoll.errors import SettingsError
+from fleetpoll.state.reading import number, whole
 
 if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
@@ -156,17 +157,17 @@ class SharedAllowance:
         """The bucket as it is now; nothing is taken."""
         look = self.reserve(0.0, 0)
         stored: Any = self._client.hgetall(self._key)
-        depth = stored.get("b", self.allowance.burst)
+        depth = number(stored, "b") if "b" in stored else self.allowance.burst
         return BucketView(
-            configured=float(stored.get("r", self.allowance.rate)),
+            configured=number(stored, "r") or self.allowance.rate,
             granted=look.granted,
-            limit=float(stored.get("w", 0)) or None,
-            burst=float(depth) if depth else max(1.0, look.granted / 4),
-            pinned=float(stored["pin"]) if "pin" in stored else None,
+            limit=number(stored, "w") or None,
+            burst=depth or max(1.0, look.granted / 4),
+            pinned=number(stored, "pin") or None,
             paused=stored.get("pause") == "1",
-            tokens_granted=int(stored.get("c", 0)),
-            throttles=int(stored.get("x", 0)),
-            cuts=int(stored.get("k", 0)),
+            tokens_granted=whole(stored, "c"),
+            throttles=whole(stored, "x"),
+            cuts=whole(stored, "k"),
         )
 
     def _run(self, verb: str, now_us: int | None, *args: Argument) -> Any:

@@ -6,6 +6,7 @@ Replies are text (`decode_responses`), settled here once. RESP2, because Redis 6
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -25,8 +26,13 @@ REPLY_TIMEOUT_S = 5.0
 STORED_MS = 1000
 """How long replicas may take to store what they are waited for."""
 
-OURS = frozenset({"decode_responses", "protocol", "retry_on_timeout", "socket_timeout", "socket_connect_timeout"})
+OURS = frozenset(
+    {"decode_responses", "encoding", "encoding_errors", "protocol", "retry_on_timeout"}
+    | {"socket_timeout", "socket_connect_timeout"}
+)
 """Options that everything here relies on."""
+FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+UNTRUSTED = "A private CA is named in redis_url: rediss://HOST?ssl_ca_certs=FILE."
 FAILOVER = "A failover is under way, or the URL leads to a replica."
 MOVING = "A slot is moving to another node of the Cluster."
 ESCAPES = "In a password, write / # ? [ ] @ as %2F %23 %3F %5B %5D %40."
@@ -115,21 +121,29 @@ def translated() -> Iterator[None]:
         if denial is not None:
             raise denied(denial) from error
         words = str(error).rstrip(".")
-        raise RedisUnavailable(f"Redis does not answer: {words}. Is it running, and is the URL right?") from error
+        advice = UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in words else "Is it running, and is the URL right?"
+        raise RedisUnavailable(f"Redis does not answer: {words}. {advice}") from error
     except redis.exceptions.RedisError as error:
         if denial_in(error) is not None:
             raise denied(error) from error
-        words = str(error).partition(" script:")[0].rstrip(".")
-        advice = next((PASSING[sign] for sign in PASSING if sign in f"{type(error).__name__} {words}"), None)
-        if advice is None:
+        words = said_by(error)
+        remedy = next((PASSING[sign] for sign in PASSING if sign in f"{type(error).__name__} {words}"), None)
+        if remedy is None:
             raise StateError(f"Redis refused a command: {words}.") from error
-        raise RedisUnavailable(f"Redis cannot serve for now: {words}. {advice}") from error
+        raise RedisUnavailable(f"Redis cannot serve for now: {words}. {remedy}") from error
 
 
 def denied(error: BaseException) -> RedisDenied:
     """A denial of redis-py's as ours."""
-    words = str(error).rstrip(".")
-    return RedisDenied(f"Redis denies access: {words}. Does redis_url hold the right user and password?")
+    advice = "Does redis_url hold the right user and password?"
+    if not isinstance(error, redis.exceptions.AuthenticationError):
+        advice = "Give its user that right, or use one that has it: `fleetpoll acl ROLE` prints what each role needs."
+    return RedisDenied(f"Redis denies access: {said_by(error)}. {advice}")
+
+
+def said_by(error: Exception) -> str:
+    """What Redis said, without the place in a script or a pipeline, which says nothing to users."""
+    return str(error).partition(" script:")[0].rpartition("of pipeline caused error: ")[2].rstrip(".")
 
 
 def connect(url: str, home: str = "") -> Connection:
@@ -153,6 +167,7 @@ def options(url: str) -> dict[str, Any]:
     """What every connection is opened with, whoever waits for its replies."""
     return {
         "decode_responses": True,
+        "encoding_errors": "replace",  # what somebody else has put there is read as far as it goes
         "protocol": 2,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_timeout": REPLY_TIMEOUT_S,
@@ -167,12 +182,15 @@ def refused_urls(url: str) -> Iterator[None]:
     try:
         if not is_several(url):
             urlsplit(url).port  # noqa: B018 - it is read here, so that no message of redis-py's repeats a piece of the password
-        ours = OURS.intersection(parse_qs(url.partition("?")[2]))
+        given = parse_qs(url.partition("?")[2])
     except ValueError:
         raise SettingsError(f"redis_url will not do: host and port cannot be read. {ESCAPES}") from None
-    if ours:
+    if ours := OURS.intersection(given):
         raise SettingsError(f"redis_url sets {', '.join(sorted(ours))}, which is for fleetpoll to set: leave it out.")
+    for name, file in ((option, file) for option in FILES for file in given.get(option, ())):
+        if not os.access(file, os.R_OK):
+            raise SettingsError(f"redis_url names a file that cannot be read: {name} = {file!r}.")
     try:
         yield
     except (TypeError, ValueError, redis.exceptions.RedisError) as error:
-        raise SettingsError(f"redis_url will not do: {error}") from None
+        raise SettingsError(f"redis_url will not do: {masked(str(error))}") from None

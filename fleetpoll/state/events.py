@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetpoll.errors import EventsTrimmed, SettingsError
 from fleetpoll.jobs import JobStatus, Transition
+from fleetpoll.state.reading import number, whole
 from fleetpoll.state.steps import Steps, perform
 
 if TYPE_CHECKING:
@@ -110,16 +111,15 @@ def place(cursor: str) -> tuple[int, int]:
 
 
 def parse(cursor: str, fields: Fields) -> Transition:
-    """A stream entry as a Transition."""
-    exit_code = fields.get("exit_code", "")
+    """A stream entry as a Transition; one that is none of ours is a transition of nothing, and keeps its place."""
     return Transition(
         cursor=cursor,
-        job_id=fields["job_id"],
+        job_id=fields.get("job_id", ""),
         job_name=fields.get("job_name", ""),
-        before=JobStatus(fields["from"]),
-        after=JobStatus(fields["to"]),
-        attempt=int(fields.get("attempt", 0)),
-        exit_code=int(exit_code) if exit_code else None,
+        before=JobStatus(fields.get("from", "")),
+        after=JobStatus(fields.get("to", "")),
+        attempt=whole(fields, "attempt"),
+        exit_code=whole(fields, "exit_code") if fields.get("exit_code") else None,
         reason=fields.get("reason", ""),
         log_stream=fields.get("log_stream", ""),
         created_ms=_ms(fields, "created_at"),
@@ -131,5 +131,4 @@ def parse(cursor: str, fields: Fields) -> Transition:
 
 def _ms(fields: Mapping[str, str], name: str) -> int:
     """Epoch milliseconds from the stream's epoch seconds; 0 where nothing is known."""
-    text = fields.get(name, "")
-    return round(float(text) * 1000) if text else 0
+    return round(number(fields, name) * 1000)

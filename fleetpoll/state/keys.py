@@ -44,6 +44,11 @@ class Keys:
         return f"fleetpoll:{{{self.fleet}}}:{name}"
 
     @property
+    def pattern(self) -> str:
+        """What all keys of the fleet match, as globs go, and no other's; the name of a fleet holds no sign of a glob."""
+        return self._key("*")
+
+    @property
     def schedule(self) -> str:
         """Zset of live jobs by due time."""
         return self._key("schedule")

@@ -6,20 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from fleetpoll.jobs import JobStatus, Snapshot
+from fleetpoll.jobs import JobStatus
+from fleetpoll.state.reading import record, whole
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
+    from fleetpoll.jobs import Snapshot
     from fleetpoll.state.connection import Connection
     from fleetpoll.state.keys import Keys
 
 SCAN_STEP = 500
 FAILED = "failed:"
 """What the counters of failures of one kind begin with, see release.lua."""
-
-_decode = msgspec.json.Decoder(Snapshot).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +64,8 @@ class Ledger:
         while cursor != 0:
             page: Any
             cursor, page = self._client.hscan(self._keys.ledger, max(cursor, 0), count=SCAN_STEP)
-            for job_id, record in page.items():
-                snapshot = _decode(record)
+            for job_id, text in page.items():
+                snapshot = record(text)
                 if job_id not in seen and (not wanted or snapshot.status in wanted):
                     seen.add(job_id)
                     yield job_id, snapshot
@@ -75,7 +73,7 @@ class Ledger:
     def counts(self) -> dict[JobStatus, int]:
         """How many jobs have each status, those with none left out."""
         stored: Any = self._client.hgetall(self._keys.counts)
-        return {status: n for status in JobStatus if (n := int(stored.get(status, 0)))}
+        return {status: n for status in JobStatus if (n := whole(stored, status))}
 
     def sizes(self) -> tuple[int, int]:
         """How many jobs are live, and how many are known."""
@@ -86,11 +84,11 @@ class Ledger:
     def totals(self) -> Totals:
         """The calls that the fleet made."""
         stored: Any = self._client.hgetall(self._keys.totals)
-        counted = {name: int(stored.get(name, 0)) for name in ("calls", "throttled", "failed", "ids")}
-        failures = {name.removeprefix(FAILED): int(n) for name, n in sorted(stored.items()) if name.startswith(FAILED)}
+        counted = {name: whole(stored, name) for name in ("calls", "throttled", "failed", "ids")}
+        failures = {name.removeprefix(FAILED): whole(stored, name) for name in sorted(stored) if name.startswith(FAILED)}
         return Totals(**counted, failures=failures)
 
 
 def snapshots(ids: Sequence[str], records: Sequence[str | None]) -> dict[str, Snapshot]:
     """The ledger's answer to `ids`, those left out that it does not know."""
-    return {job_id: _decode(record) for job_id, record in zip(ids, records, strict=True) if record}
+    return {job_id: record(text) for job_id, text in zip(ids, records, strict=True) if text}

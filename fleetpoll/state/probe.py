@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from redis.sentinel import SentinelConnectionPool
+
+from fleetpoll.errors import RedisDenied
 
 if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
@@ -21,7 +24,7 @@ class ServerFacts:
 
     flavour: str  # redis or valkey
     version: str
-    compatible: tuple[int, int]  # the Redis release whose commands it has
+    compatible: tuple[int, int] | None  # the Redis release whose commands it has; None: it does not say
     append_only: bool | None  # None: it does not say
     eviction: str  # its maxmemory-policy, '' when it does not say
     round_trip_s: float  # median of a few
@@ -30,15 +33,19 @@ class ServerFacts:
 
 
 def probe(client: Connection) -> ServerFacts:
-    """Ask the server. Raises RedisUnavailable or StateError."""
-    info: Any = client.info("everything")
-    compatible = str(info.get("redis_version", "0.0")).split(".")
+    """Ask the server. Raises RedisUnavailable or StateError; a user without INFO learns less."""
+    info: Any
+    try:
+        info = client.info("everything")
+    except RedisDenied:
+        info = {}
+    release = re.match(r"(\d{1,9})\.(\d{1,9})", str(info.get("redis_version", "")))
     append_only = info.get("aof_enabled")
     trips, offsets = zip(*(_ask_time(client) for _ in range(PINGS)), strict=True)
     return ServerFacts(
         flavour=str(info.get("server_name", "redis")),
         version=str(info.get("valkey_version", info.get("redis_version", "?"))),
-        compatible=(int(compatible[0]), int(compatible[1])),
+        compatible=(int(release[1]), int(release[2])) if release else None,
         append_only=None if append_only is None else bool(append_only),
         eviction=str(info.get("maxmemory_policy", "")),
         round_trip_s=median(trips),

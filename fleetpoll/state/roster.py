@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -115,15 +116,16 @@ class Roster:
 
 
 def parse_roster(roster: Mapping[str, str]) -> list[Beat]:
-    """The beats of a roster, the longest serving worker first."""
+    """The beats of a roster, the longest serving worker first; what is no beat is left out, as the sweep will."""
     beats = []
     for worker_id, text in roster.items():
         stamp, _, facts = text.partition(" ")
-        beats.append(Beat(worker_id, int(stamp), msgspec.json.decode(facts, type=Facts)))
+        with suppress(ValueError, RecursionError):
+            beats.append(Beat(worker_id, int(stamp), msgspec.json.decode(facts, type=Facts)))
     return sorted(beats, key=lambda beat: (beat.facts.started_ms, beat.worker_id))
 
 
 def parse_order(text: str) -> Order | None:
     """An order from its stored form, 'KIND MS'; None for '' and for what only a newer release understands."""
     kind, _, given = text.partition(" ")
-    return Order(OrderKind(kind), int(given)) if kind in ORDER_KINDS else None
+    return Order(OrderKind(kind), int(given)) if kind in ORDER_KINDS and given.isdecimal() else None

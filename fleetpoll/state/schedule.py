@@ -17,6 +17,7 @@ from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.jobs import Snapshot, Transition
 from fleetpoll.state.delays import code_of, is_due_time, looked_ms
 from fleetpoll.state.pages import Lesson, as_price
+from fleetpoll.state.reading import record
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 IDS_PER_LEASE = 100
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Snapshot).decode
 _brood = msgspec.json.Decoder(list[int | str]).decode
 
 # A snapshot of a job that was never seen, split around the moment that only the server's clock knows.
@@ -152,9 +152,7 @@ class Schedule:
         if not fence:
             return Nothing(None if wait_or_due < 0 else wait_or_due / 1000, int(live))
         price, followed, *jobs = rest
-        records = {
-            job_id: _decode(record) if record else Snapshot() for job_id, record in zip(jobs[::3], jobs[1::3], strict=True)
-        }
+        records = {job_id: record(text) if text else Snapshot() for job_id, text in zip(jobs[::3], jobs[1::3], strict=True)}
         return Lease(
             fence=fence,
             jobs=records,

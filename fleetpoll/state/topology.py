@@ -36,6 +36,8 @@ LOOKUP_TIMEOUT_S = 1.0
 ASKED_MAX = 5
 """How many are asked in one try; the next one begins with others."""
 DENIALS = (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)
+SCRIPT_DENIALS = ("ACL failure in script", "The user executing the script can't")
+"""How servers deny a command or a key inside a script; from Redis 7.0 on that is no NOPERM."""
 PORTS = {"sentinel": 26379, "cluster": 6379}
 SERVICE = re.compile(r"[A-Za-z0-9._-]+")
 FORM = re.compile(r"(rediss?)\+(sentinel|cluster)://(?:([^/?#]*)@)?([^/?#@]+)/?([^?#@]*)(?:\?([^#]*))?", re.ASCII)
@@ -239,4 +241,6 @@ def asking(servers: Servers, asked: Address) -> dict[str, Any]:
 
 def denial_in(error: BaseException) -> BaseException | None:
     """The denial that an error is; asyncio's connection wraps it at the handshake."""
+    if any(sign in str(error) for sign in SCRIPT_DENIALS):
+        return error
     return next((one for one in (error, error.__cause__) if isinstance(one, DENIALS)), None)

@@ -15,12 +15,13 @@ from fleetpoll.cadence.prediction import Prediction
 from fleetpoll.cli import exits
 from fleetpoll.cli.jobs import ending
 from fleetpoll.cli.reading import read_ids
-from fleetpoll.cli.render import safe, span
+from fleetpoll.cli.render import span
 from fleetpoll.cli.root import COMMANDS, root
 from fleetpoll.cli.wait import exit_code
 from fleetpoll.client.waiting import Waited
 from fleetpoll.errors import FleetpollError, SettingsError
 from fleetpoll.jobs import JobStatus
+from fleetpoll.text import safe
 
 ID = "4f0c1b5e-6c1d-4a55-9a25-0f7f6a2d8b11"
 

@@ -1,0 +1,96 @@
+"""Who may do what in Redis: the rights of each role, as rules of Redis' ACL (6.2 or newer, and Valkey).
+
+A role may touch the keys and the channel of its fleet and no others. Commands inside scripts are checked as well, so the
+rights to a script are EVALSHA and the commands that stand in its text. Redis grants commands and keys apart from each
+other, not this command on that key: whoever may write one key of the fleet may write all of them, with such commands as
+the role has. Hence what each role lacks is what it cannot bring about: a reader has no command that writes; a client has
+none that publishes a transition or gives an order; none has one that looks at another fleet, lists keys, or governs the
+server.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote
+
+from fleetpoll.errors import SettingsError
+from fleetpoll.state.keys import Keys
+from fleetpoll.state.scripts import source
+
+CALL = re.compile(r"redis\.call\('([A-Z]+)'")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+HASH_HERE = "SHA256-OF-THE-PASSWORD"
+"""Stands where the hash of the password belongs; Redis refuses it, so that no user is made without one."""
+
+
+class Role(StrEnum):
+    """What somebody is to a fleet."""
+
+    READER = "reader"  # status, jobs, events, predictions: changes nothing
+    CLIENT = "client"  # track and wait, consumer groups, AWS's calls through the buckets
+    OPERATOR = "operator"  # the budget, orders to the fleet, what is learnt; and doctor with all that the server says
+    WORKER = "worker"  # claims, settles, beats
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a role may do beside what those have that it includes."""
+
+    commands: frozenset[str]
+    verbs: frozenset[str] = frozenset()
+    includes: Role | None = None
+
+    def all(self) -> frozenset[str]:
+        """Every command, those in scripts and of included roles among them, as an ACL names it."""
+        inside = {command.lower() for verb in self.verbs for command in CALL.findall(source(verb))}
+        return self.commands | inside | (RIGHTS[self.includes].all() if self.includes else CONNECTING)
+
+
+def words(text: str) -> frozenset[str]:
+    """Some words as a set."""
+    return frozenset(text.split())
+
+
+CONNECTING = words("ping select evalsha script|load time")
+"""What everybody needs: to connect, and to run the scripts of the verbs."""
+
+RIGHTS = {
+    # `reserve` is no verb of the reader's: asked for no token it only looks, and HMGET is all that it needs then.
+    Role.READER: Rights(words("get hget hgetall hlen hmget hscan zcard xread xrange xrevrange xinfo exists")),
+    Role.CLIENT: Rights(
+        words("eval xack xautoclaim xgroup xreadgroup"),  # eval: the verb retire, which is seldom run
+        words("track untrack reserve penalize refund retire"),
+        Role.READER,
+    ),
+    Role.OPERATOR: Rights(words("del set publish info multi exec hdel zrem"), words("steer teach"), Role.CLIENT),
+    Role.WORKER: Rights(
+        words("subscribe unsubscribe"),
+        words("beat claim penalize refund release reserve settle sweep"),
+    ),
+}
+
+
+def user_name(role: Role, fleet: str) -> str:
+    """What the user of a role in a fleet is called, if nobody says otherwise."""
+    return f"{fleet}.{role}"
+
+
+def rules(role: Role, fleet: str, sha256: str = HASH_HERE) -> list[str]:
+    """The words of the ACL for a role: the user is made anew, may log in by the hashed password, and has these rights alone.
+
+    Raises SettingsError for what is no SHA-256.
+    """
+    if sha256 != HASH_HERE and not SHA256.fullmatch(sha256):
+        raise SettingsError("A SHA-256 is 64 hexadecimal digits in lower case.")
+    keys = Keys(fleet)
+    rights = sorted(RIGHTS[role].all())
+    who = ["reset", "on", f"#{sha256}"]
+    where = [f"~{keys.pattern}", "resetchannels", f"&{keys.doorbell}"]
+    return [*who, *where, "-@all", *(f"+{command}" for command in rights)]
+
+
+def url_of(user: str) -> str:
+    """How redis_url names the user: its odd signs are escaped there."""
+    return f"redis://{quote(user, safe='')}:PASSWORD@HOST:6379/0"

@@ -1,0 +1,46 @@
+"""Text of other people's, made harmless: for a terminal, for a log, for a record of bounded size."""
+
+from __future__ import annotations
+
+import re
+
+MARK = "***"
+"""What stands where a secret stood."""
+SECRETS = (
+    (re.compile(r"(?<=://).*@"), f"{MARK}@"),  # to the last @ of the line: a password may hold one, and spaces; rather too much
+    # A signature that does not match is explained by AWS with all that was signed, the session token included.
+    (
+        re.compile(
+            r"(?i)\b((?:ssl_)?password|x-amz-security-token|(?:x-amz-)?signature|authorization|credential"
+            r"|session_?token|aws_session_token|secret_?access_?key|aws_secret_access_key)"
+            r"(\W{0,3}[:=]\W{0,3})(?:AWS4-\S+ )?[^\s&,'\"]+"
+        ),
+        rf"\1\2{MARK}",
+    ),
+    (re.compile(r"\b(?:A3T|ABIA|ACCA|AKIA|ASIA)[A-Z0-9]{12,}\b"), MARK),  # access key ids
+    (re.compile(r"[A-Za-z0-9+/=_-]{100,}"), MARK),  # whatever else may be a token
+)
+
+
+def safe(text: str) -> str:
+    """The text with everything that does not print escaped: control characters, ANSI sequences, bidi overrides."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def safe_lines(text: str) -> str:
+    """The same for text of several lines, which stay."""
+    return "\n".join(safe(line) for line in text.split("\n"))
+
+
+def masked(text: str) -> str:
+    """The text without the passwords of URLs in it, without access keys, and without what AWS repeats of a signed request."""
+    for secret, instead in SECRETS:
+        text = secret.sub(instead, text)
+    return text
+
+
+def bounded(text: str, most: int) -> str:
+    """The text, of which at most so many characters are kept; what was cut off is told by an ellipsis at its end."""
+    return text if len(text) <= most else text[: most - 1] + "…"
