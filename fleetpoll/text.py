@@ -7,7 +7,10 @@ import re
 MARK = "***"
 """What stands where a secret stood."""
 SECRETS = (
-    (re.compile(r"(?<=://).*@"), f"{MARK}@"),  # to the last @ of the line: a password may hold one, and spaces; rather too much
+    (
+        re.compile(r"(?<=://).*@"),
+        f"{MARK}@",
+    ),  # to the line's last @: a password may hold one, and spaces
     # A signature that does not match is explained by AWS with all that was signed, the session token included.
     (
         re.compile(
@@ -35,7 +38,7 @@ def safe_lines(text: str) -> str:
 
 
 def masked(text: str) -> str:
-    """The text without the passwords of URLs in it, without access keys, and without what AWS repeats of a signed request."""
+    """The text without the passwords of URLs in it, without access keys, and what AWS repeats of a signed request."""
     for secret, instead in SECRETS:
         text = secret.sub(instead, text)
     return text

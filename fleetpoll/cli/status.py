@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from fleetpoll.cli.options import Asked, as_json, pass_asked
-from fleetpoll.cli.render import COLOURS, emit, plural, safe, span
+from fleetpoll.cli.render import COLOURS, emit, plural, span
 from fleetpoll.cli.tables import console, facts
 from fleetpoll.client.fleet import open_fleet
+from fleetpoll.text import safe
 
 if TYPE_CHECKING:
     from fleetpoll.client.status import FleetStatus, Lag

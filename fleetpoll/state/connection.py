@@ -20,6 +20,7 @@ from redis.sentinel import SentinelConnectionPool
 
 from fleetpoll.errors import RedisDenied, RedisUnavailable, SettingsError, StateError
 from fleetpoll.state.topology import Seeker, Whereabouts, denial_in, is_several, servers_of
+from fleetpoll.text import masked
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
@@ -141,7 +142,7 @@ def denied(error: BaseException) -> RedisDenied:
     return RedisDenied(f"Redis denies access: {said_by(error)}. {advice}")
 
 
-def said_by(error: Exception) -> str:
+def said_by(error: BaseException) -> str:
     """What Redis said, without the place in a script or a pipeline, which says nothing to users."""
     return str(error).partition(" script:")[0].rpartition("of pipeline caused error: ")[2].rstrip(".")
 
