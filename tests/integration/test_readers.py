@@ -241,9 +241,10 @@ def test_the_status_shows_the_fleet_at_a_glance(rooms: Rooms, settings: Settings
         "tracked": 4,
         "arrays": {"followed": 0, "children_not_over": 0},
         "rate": {"configured": 10.0, "granted": 5.0, "limit": None, "burst": 1.25, "pinned": None, "paused": False},
-        "calls": {"total": 1, "throttled": 0, "failed": 0, "ids": 3},
+        "calls": {"total": 1, "throttled": 0, "failed": 0, "failures": {}, "ids": 3},
         "fill": 3.0,
         "lag": {"mean": 4.0, "p50": 4.0, "p99": 4.0},
+        "trouble": [],
         "order": "drain",
     }
 
