@@ -4,7 +4,7 @@ A role may touch the keys and the channel of its fleet and no others. Commands i
 rights to a script are EVALSHA and the commands that stand in its text. Redis grants commands and keys apart from each
 other, not this command on that key: whoever may write one key of the fleet may write all of them, with such commands as
 the role has. Hence what each role lacks is what it cannot bring about: a reader has no command that writes; a client has
-none that publishes a transition or gives an order; none has one that looks at another fleet, lists keys, or governs the
+none that publishes a transition or gives an order (to open jobs again does publish one, so that is an operator's); none has one that looks at another fleet, lists keys, or governs the
 server.
 """
 
@@ -30,7 +30,7 @@ class Role(StrEnum):
 
     READER = "reader"  # status, jobs, events, predictions: changes nothing
     CLIENT = "client"  # track and wait, consumer groups, AWS's calls through the buckets
-    OPERATOR = "operator"  # the budget, orders to the fleet, what is learnt; and doctor with all that the server says
+    OPERATOR = "operator"  # the budget, orders, what is learnt, `track --again`; and doctor with all that the server says
     WORKER = "worker"  # claims, settles, beats
 
 
@@ -53,21 +53,22 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-CONNECTING = words("ping select evalsha script|load time")
-"""What everybody needs: to connect, and to run the scripts of the verbs."""
+CONNECTING = words("ping select evalsha script|load time cluster|slots")
+"""What everybody needs: to connect, to find the node of the fleet in a Cluster, and to run the scripts of the verbs."""
 
 RIGHTS = {
     # `reserve` is no verb of the reader's: asked for no token it only looks, and HMGET is all that it needs then.
     Role.READER: Rights(words("get hget hgetall hlen hmget hscan zcard xread xrange xrevrange xinfo exists")),
     Role.CLIENT: Rights(
-        words("eval xack xautoclaim xgroup xreadgroup"),  # eval: the verb retire, which is seldom run
-        words("track untrack reserve penalize refund retire"),
+        words("eval xack xautoclaim xgroup xreadgroup wait"),  # eval: the verb retire, which is seldom run
+        words("track adopt untrack reserve penalize refund retire"),
         Role.READER,
     ),
-    Role.OPERATOR: Rights(words("del set publish info multi exec hdel zrem"), words("steer teach"), Role.CLIENT),
+    Role.OPERATOR: Rights(words("del set publish info multi exec hdel zrem"), words("reopen steer teach"), Role.CLIENT),
     Role.WORKER: Rights(
-        words("subscribe unsubscribe"),
-        words("beat claim penalize refund release reserve settle sweep"),
+        words("subscribe unsubscribe hexists hgetall hmget hscan zscore"),
+        words("beat claim penalize refund release reserve settle sweep trouble")
+        | words("adopt disband follow untrack"),  # arrays whose children are followed
     ),
 }
 
