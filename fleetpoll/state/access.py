@@ -4,8 +4,8 @@ A role may touch the keys and the channel of its fleet and no others. Commands i
 rights to a script are EVALSHA and the commands that stand in its text. Redis grants commands and keys apart from each
 other, not this command on that key: whoever may write one key of the fleet may write all of them, with such commands as
 the role has. Hence what each role lacks is what it cannot bring about: a reader has no command that writes; a client has
-none that publishes a transition or gives an order (to open jobs again does publish one, so that is an operator's); none has one that looks at another fleet, lists keys, or governs the
-server.
+none that publishes a transition or gives an order (to open jobs again publishes one: that is an operator's); none has one
+that looks at another fleet, lists keys, or governs the server.
 """
 
 from __future__ import annotations

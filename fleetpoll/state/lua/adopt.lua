@@ -23,6 +23,6 @@ for i = 4, #ARGV do
     if not score or tonumber(score) % 1 < 0.5 then redis.call('ZADD', KEYS[2], stamp, id) end -- else somebody looks at it now
   end
 end
-if new > 0 then redis.call('HINCRBY', KEYS[3], 'UNSEEN', new) end
+redis.pcall('HINCRBY', KEYS[3], 'UNSEEN', new) -- even 0, see track.lua
 if adopted > 0 then redis.call('PUBLISH', KEYS[6], 'track') end
 return adopted

@@ -16,8 +16,9 @@ local stamp, seconds, opened = string.format('%.0f', now), string.format('%.3f',
 for i = 5, #ARGV do
   local id = ARGV[i]
   if redis.call('ZREM', KEYS[4], id) == 1 then
-    local record = cjson.decode(redis.call('HGET', KEYS[1], id) or '[]')
-    local before, name = record[1] or 'UNKNOWN', record[4] or ''
+    local good, record = pcall(cjson.decode, redis.call('HGET', KEYS[1], id) or '[]')
+    if not good or type(record) ~= 'table' then record = {} end
+    local before, name = tostring(record[1] or 'UNKNOWN'), tostring(record[4] or '')
     redis.call('HSET', KEYS[1], id, ARGV[2] .. stamp .. ARGV[3])
     redis.call('ZADD', KEYS[2], stamp, id)
     redis.call('HINCRBY', KEYS[3], before, -1)
@@ -30,5 +31,6 @@ for i = 5, #ARGV do
     opened = opened + 1
   end
 end
+redis.pcall('HINCRBY', KEYS[3], 'UNSEEN', 0) -- see track.lua
 if opened > 0 then redis.call('PUBLISH', KEYS[6], 'track') end
 return opened

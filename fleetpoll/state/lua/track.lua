@@ -18,6 +18,10 @@ for i = 4, #ARGV do
     new = new + 1
   end
 end
-redis.call('HINCRBY', KEYS[3], 'UNSEEN', new) -- even 0: WAIT waits for what was written, and a repeated call is to wait as well
-if new > 0 then redis.call('PUBLISH', KEYS[4], 'track') end
+if new > 0 then
+  redis.call('HINCRBY', KEYS[3], 'UNSEEN', new)
+  redis.call('PUBLISH', KEYS[4], 'track')
+else
+  redis.pcall('HINCRBY', KEYS[3], 'UNSEEN', 0) -- WAIT waits for what was written: a repeated call is to wait as well
+end
 return new
