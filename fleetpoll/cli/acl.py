@@ -34,8 +34,9 @@ operator (also budget, fleet, learn), worker (the workers of the fleet).
 def acl(asked: Asked, role: str, user: str | None, *, password: bool, setuser: bool) -> None:
     """Print the user of Redis that a role needs, with its rights.
 
-    They are its commands, and the keys and the channel of this fleet: one line for Redis' ACL file (Redis 6.2 or newer, Valkey). No password is ever printed or taken from the command line;
-    without --password the line has a place for its hash, and Redis refuses it as it is. Redis itself is not asked.
+    They are its commands, and the keys and the channel of this fleet: one line for Redis' ACL file (Redis 6.2 or newer,
+    Valkey). No password is ever printed or taken from the command line; without --password the line has a place for its
+    hash, and Redis refuses it as it is. Redis itself is not asked.
     """
     settings = asked.settings()
     chosen = Role(role)
