@@ -32,10 +32,11 @@ operator (also budget, fleet, learn), worker (the workers of the fleet).
 @click.option("--setuser", is_flag=True, help="Print the command ACL SETUSER, not a line of an ACL file.")
 @pass_asked
 def acl(asked: Asked, role: str, user: str | None, *, password: bool, setuser: bool) -> None:
-    """Print the user of Redis that ROLE needs: its commands, and the keys and the channel of this fleet.
+    """Print the user of Redis that a role needs, with its rights.
 
-    One line for Redis' ACL file (Redis 6.2 or newer, Valkey). No password is ever printed or taken from the command line;
-    without --password the line has a place for its hash, and Redis refuses it as it is. Redis itself is not asked.
+    They are its commands, and the keys and the channel of this fleet: one line for Redis' ACL file (Redis 6.2 or newer,
+    Valkey). No password is ever printed or taken from the command line; without --password the line has a place for its
+    hash, and Redis refuses it as it is. Redis itself is not asked.
     """
     settings = asked.settings()
     chosen = Role(role)

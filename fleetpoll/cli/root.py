@@ -35,7 +35,7 @@ COMMANDS = (
     Later("fleet", "orders:fleet", "See the workers and give them orders."),
     Later("simulate", "simulate:simulate", "Pretend to be AWS Batch, for trials without AWS."),
     Later("demo", "demo:demo", "Show the whole thing at work on this machine, in under two minutes."),
-    Later("acl", "acl:acl", "Print the user of Redis, with its rights, that a role needs."),
+    Later("acl", "acl:acl", "Print the user of Redis that a role needs, with its rights."),
     Later("doctor", "doctor:doctor", "Check Redis, AWS and the workers, and say what to do."),
 )
 
