@@ -29,7 +29,7 @@ RESTART_S = (0.5, 30.0)
 """The first and the longest pause before a poller is replaced; doubles while replacements keep dying."""
 ASLEEP_S = 3.0
 """Between two looks of our own at the pollers: longer than this, and we did not run either."""
-HEALTHY_S = 60.0
+HEALTHY_S = 10.0
 """A poller that lived this long starts its slot's pauses over."""
 BOOT_S = 30.0
 """How long a poller may take to its first stamp."""

@@ -57,8 +57,12 @@ def clients(rooms: Rooms) -> list[dict[str, str]]:
     return list(found)
 
 
+def readers(rooms: Rooms) -> list[str]:
+    """The connections of those who wait for news."""
+    return [client["id"] for client in clients(rooms) if client["cmd"] == "xread"]
+
+
 def cut_readers(rooms: Rooms) -> None:
     """Take their connections away from those who wait for news."""
-    for client in clients(rooms):
-        if client["cmd"] == "xread":
-            rooms.client.client_kill_filter(_id=client["id"])
+    for reader in readers(rooms):
+        rooms.client.client_kill_filter(_id=reader)

@@ -31,7 +31,7 @@ class Answer:
 
 
 class BadServer(ThreadingHTTPServer):
-    """Says `answer` to each request, and keeps what it was asked."""
+    """Says `answer` to each request, or only to those that name the `culprit`, and keeps what it was asked."""
 
     daemon_threads = True
     block_on_close = False
@@ -39,6 +39,7 @@ class BadServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), BadHandler)
         self.answer, self.asked, self.over = Answer(), list[Any](), threading.Event()
+        self.culprit = ""
 
     @property
     def url(self) -> str:
@@ -48,7 +49,7 @@ class BadServer(ThreadingHTTPServer):
     def answer_to(self, authorization: str) -> Answer:
         """What is said to whoever signs so."""
         del authorization
-        return self.answer
+        return self.answer if self.culprit in str(self.asked[-1]) else Answer(200, b'{"jobs": []}')
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is what some tests are about."""
@@ -92,7 +93,9 @@ def serving(given: BadServer | None = None) -> Iterator[BadServer]:
     with given or BadServer() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.over.set()
+            server.shutdown()
+            thread.join()

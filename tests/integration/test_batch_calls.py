@@ -180,7 +180,7 @@ def test_waiters_with_a_fleet_fail_as_waiters_do(build: Build, fleet: Fleet, roo
         with pytest.raises(errors.WaitFailed, match=r"wait failed: An error occurred .AccessDenied"):
             batch.wait_for_job(NO_JOB, delay=0)
         with serving() as server:
-            server.answer = Answer(400, REFUSAL, {"x-amzn-errortype": "ClientException"})
+            server.answer, server.culprit = Answer(400, REFUSAL, {"x-amzn-errortype": "ClientException"}), NO_JOB
             fleet.track([NO_JOB])
             cycle = build(server.url)
             wait_until(lambda: cycle.run().kept == 1, 5, "a look")
@@ -208,7 +208,7 @@ def test_a_fleet_may_be_there_for_its_allowance_only(
 def test_a_refused_job_is_told_in_awss_words(build: Build, fleet: Fleet) -> None:
     """What a worker has heard of it is what the client raises."""
     with serving() as server:
-        server.answer = Answer(400, REFUSAL, {"x-amzn-errortype": "ClientException"})
+        server.answer, server.culprit = Answer(400, REFUSAL, {"x-amzn-errortype": "ClientException"}), NO_JOB
         fleet.track([NO_JOB])
         cycle = build(server.url)
         wait_until(lambda: cycle.run().kept == 1, 5, "a look")

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
-from fleetpoll.state import schedule
 from fleetpoll.state.delays import is_due_time
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.schedule import Lease, Look, Nothing
@@ -113,7 +112,7 @@ class Workers(RuleBasedStateMachine):
         self._now_ms += passed_ms
         old = [i for i, ended_ms in self._model.ended_ms.items() if ended_ms <= self._now_ms - FINISHED_KEPT_MS]
         k = self._rooms.keys
-        keys = (k.ledger, k.finished, k.counts, k.roster, k.leases)
+        keys = (k.ledger, k.finished, k.counts, k.roster, k.leases, k.troubles)
         assert self._rooms.scripts.run("sweep", keys, (self._now_ms, FINISHED_KEPT_MS, 500, 12))[0] == len(old)
         for job_id in old:
             del self._model.ended_ms[job_id], self._model.jobs[job_id]
@@ -192,7 +191,12 @@ class Workers(RuleBasedStateMachine):
         model.give_back(worker, now_ms - max(0, patience_ms))
         due, live = model.due(now_ms), model.live()
         answer = self._rooms.schedule.claim(
-            VISIBILITY_MS / 1000, margin_s=5.0, patience_s=patience_ms / 1000, worker_id=worker, now_ms=now_ms
+            VISIBILITY_MS / 1000,
+            margin_s=5.0,
+            patience_s=patience_ms / 1000,
+            worker_id=worker,
+            limit=LIMIT,
+            now_ms=now_ms,
         )
         assert answer.live == len(live)
         if isinstance(answer, Nothing):
@@ -252,12 +256,6 @@ def check(rooms: Rooms, examples: int, steps: int) -> None:
     )
     machine: Any = lambda: Workers(rooms)  # noqa: E731 - hypothesis wants a class, and takes whatever makes a machine
     run_state_machine_as_test(machine, settings=profile)
-
-
-@pytest.fixture(autouse=True)
-def small_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leases of three jobs."""
-    monkeypatch.setattr(schedule, "IDS_PER_LEASE", LIMIT)
 
 
 def test_no_interleaving_breaks_the_schedule(rooms: Rooms) -> None:
