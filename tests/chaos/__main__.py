@@ -1,6 +1,6 @@
 """Break everything that can break, at random from a seed, and see whether the fleet keeps its promises.
 
-    python3 dev.py chaos --minutes 2 [--seed S] [--jobs N] [--without ACT …] [--beside REV|DIR] [--json FILE]
+    python3 dev.py chaos --minutes 2 [--seed S] [--jobs N] [--faults SHARE] [--without ACT …] [--beside REV|DIR] [--json F]
 
 The same seed does the same acts at the same moments; who is hit depends on who is there. Ends with 1, and leaves the logs
 behind, when a promise is broken.
@@ -38,6 +38,7 @@ def main(words: list[str]) -> int:
         minutes=given.minutes,
         jobs=given.jobs or round(600 * given.minutes),
         rate=given.rate,
+        faults=given.faults,
         supervisors=given.supervisors,
         pollers=given.pollers,
         everysec=given.everysec,
@@ -69,6 +70,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="from which everything is drawn; none: another one each time")
     parser.add_argument("--jobs", type=int, help="none: 600 a minute")
     parser.add_argument("--rate", type=float, default=6.0, help="DescribeJobs calls a second that are allowed")
+    parser.add_argument("--faults", type=float, default=0.1, help="the share of AWS's answers that are bad, all the time")
     parser.add_argument("--supervisors", type=int, default=3)
     parser.add_argument("--pollers", type=int, default=2, help="of each supervisor")
     parser.add_argument("--without", type=Act, nargs="*", default=[], help="acts to leave out: " + ", ".join(Act))
@@ -82,7 +84,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
 
 def figures(run: Run, history: History, drained_s: float, seed: int) -> dict[str, object]:
     """What a reader wants to know of a run that went well."""
-    api, told, recoveries = history.api, ends(history.stream), run.acts.recoveries_s
+    api, told, recoveries = history.api, ends(history.stream), [one.took_s for one in history.returns if one.called]
     done = ", ".join(f"{count} {act}" for act, count in sorted(run.counts.items()))
     return {
         "seed": seed,
@@ -105,6 +107,7 @@ def figures(run: Run, history: History, drained_s: float, seed: int) -> dict[str
         "overlapping calls (late thaws)": len(api.overlaps),
         "quiet whiles, calls in them": f"{len(history.quiets)}, {sum(quiet.calls for quiet in history.quiets)}",
         "looks at what is stored": run.looks,
+        "of all that the rate allows": f"{history.totals.granted / (run.stage.size.rate * run.stage.size.seconds):.0%}",
         "Redis back to a call, s": f"median {median(recoveries):.2f}, max {max(recoveries):.2f}" if recoveries else "-",
         "drain, s": round(drained_s, 1),
     }

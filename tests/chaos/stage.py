@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.rig import environment, limited, wait_until
 from fleetpoll.settings import Settings, load
+from fleetpoll.simulator.config import Fault, Operation
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import Rooms, open_rooms
 from tests.chaos.processes import Program
@@ -33,6 +34,17 @@ HURRY = {
     "drain_timeout": 10.0,
     "log_format": "json",
 }
+MIXED = (
+    Fault.RESET,
+    Fault.LOST,
+    Fault.SERVER,
+    Fault.UNAVAILABLE,
+    Fault.HTML,
+    Fault.CUT,
+    Fault.TRUNCATED,
+    Fault.SLOW,
+    Fault.HANG,
+)
 LIFE = {"life_min_s": 10.0, "life_max_s": 45.0, "latency_ms": 30.0, "latency_jitter_ms": 120.0, "slow_s": 2.0}
 
 
@@ -43,6 +55,7 @@ class Size:
     minutes: float = 2.0
     jobs: int = 1500
     rate: float = 6.0
+    faults: float = 0.1
     supervisors: int = 3
     pollers: int = 2
     everysec: bool = False
@@ -128,7 +141,8 @@ def stage(folder: Path, size: Size, seed: int) -> Iterator[Stage]:
         server = Server(folder / "redis", *(EVERYSEC if size.everysec else DURABLE))
         stack.callback(server.kill)
         settings = size.settings()
-        simulator = stack.enter_context(Simulator(limited(size.rate, size.burst(), seed=seed, **LIFE)))
+        faults = {Operation.DESCRIBE: mixed(size.faults)}
+        simulator = stack.enter_context(Simulator(limited(size.rate, size.burst(), seed=seed, faults=faults, **LIFE)))
         rooms = open_rooms(server.url, settings)
         stack.callback(rooms.close)
         other = release(size.beside, folder / "beside") if size.beside else None
@@ -153,6 +167,11 @@ def release(what: str, folder: Path) -> Path:
     with tarfile.open(fileobj=BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
     return folder
+
+
+def mixed(share: float) -> dict[Fault, float]:
+    """Such a share of the answers are bad, in all the ways that say nothing of credentials."""
+    return dict.fromkeys(MIXED, share / len(MIXED))
 
 
 def await_work(stage: Stage) -> None:
