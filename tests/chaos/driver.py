@@ -72,8 +72,7 @@ class Run:
                 next_look = now + LOOK_S
                 self._look()
             threading.Event().wait(STEP_S)
-        while undos:
-            self._undo(undos, undos[0][0])
+        self._wait(lambda: self._all_undone(undos), CATCH_UP_S, "nothing is broken any more")
 
     def settle(self) -> float:
         """Let everything come to its end. Returns how long the last jobs took."""
@@ -136,6 +135,12 @@ class Run:
     def _watch(self) -> None:
         if words := self.acts.watch():
             self.say(words)
+
+    def _all_undone(self, undos: list[Due]) -> bool:
+        """Undo what is left, whenever it was due."""
+        if undos:
+            self._undo(undos, undos[0][0])
+        return not undos
 
     def _look(self) -> None:
         if self.acts.redis_away:

@@ -29,7 +29,7 @@ HURRY = {
     "margin": 2.0,
     "visibility": 12.0,
     "beat": 1.0,
-    "freshness": 0.5,
+    "freshness": 0.25,
     "stuck_after": 25.0,  # those that are frozen beyond their leases are to come back
     "drain_timeout": 10.0,
     "log_format": "json",
@@ -45,7 +45,7 @@ MIXED = (
     Fault.SLOW,
     Fault.HANG,
 )
-LIFE = {"life_min_s": 10.0, "life_max_s": 45.0, "latency_ms": 30.0, "latency_jitter_ms": 120.0, "slow_s": 2.0}
+LIFE = {"life_min_s": 15.0, "life_max_s": 60.0, "latency_ms": 30.0, "latency_jitter_ms": 120.0, "slow_s": 2.0}
 
 
 @dataclass(frozen=True, slots=True)
