@@ -69,7 +69,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=2.0, help="how long harm is done; the drain comes on top")
     parser.add_argument("--seed", type=int, help="from which everything is drawn; none: another one each time")
     parser.add_argument("--jobs", type=int, help="none: 600 a minute")
-    parser.add_argument("--rate", type=float, default=6.0, help="DescribeJobs calls a second that are allowed")
+    parser.add_argument("--rate", type=float, default=4.0, help="DescribeJobs calls a second that are allowed")
     parser.add_argument("--faults", type=float, default=0.1, help="the share of AWS's answers that are bad, all the time")
     parser.add_argument("--supervisors", type=int, default=3)
     parser.add_argument("--pollers", type=int, default=2, help="of each supervisor")
@@ -84,11 +84,12 @@ def arguments(words: list[str]) -> argparse.Namespace:
 
 def figures(run: Run, history: History, drained_s: float, seed: int) -> dict[str, object]:
     """What a reader wants to know of a run that went well."""
-    api, told, recoveries = history.api, ends(history.stream), [one.took_s for one in history.returns if one.called]
+    size, api, told = run.stage.size, history.api, ends(history.stream)
+    recoveries = [one.took_s for one in history.returns if one.called]
     done = ", ".join(f"{count} {act}" for act, count in sorted(run.counts.items()))
     return {
         "seed": seed,
-        "minutes of harm": run.stage.size.minutes,
+        "minutes of harm": size.minutes,
         "acts": f"{sum(run.counts.values())}: {done}",
         "jobs made": len(history.born),
         "of them acknowledged": len(history.acknowledged),
@@ -107,7 +108,7 @@ def figures(run: Run, history: History, drained_s: float, seed: int) -> dict[str
         "overlapping calls (late thaws)": len(api.overlaps),
         "quiet whiles, calls in them": f"{len(history.quiets)}, {sum(quiet.calls for quiet in history.quiets)}",
         "looks at what is stored": run.looks,
-        "of all that the rate allows": f"{history.totals.granted / (run.stage.size.rate * run.stage.size.seconds):.0%}",
+        "of all that the rate allows": f"{history.totals.granted / (size.rate * (size.seconds + drained_s)):.0%}",
         "Redis back to a call, s": f"median {median(recoveries):.2f}, max {max(recoveries):.2f}" if recoveries else "-",
         "drain, s": round(drained_s, 1),
     }

@@ -54,7 +54,7 @@ class Size:
 
     minutes: float = 2.0
     jobs: int = 1500
-    rate: float = 6.0
+    rate: float = 4.0
     faults: float = 0.1
     supervisors: int = 3
     pollers: int = 2
