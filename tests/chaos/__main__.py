@@ -45,6 +45,7 @@ def main(words: list[str]) -> int:
         beside=given.beside,
     )
     folder = Path(tempfile.mkdtemp(prefix="fleetpoll-chaos-"))
+    say(f"logs and notes are in {folder} until all is well")
     with stage(folder, size, seed) as one:
         run = Run(one, plan(seed, size.seconds, given.without))
         run.harm()
@@ -56,7 +57,7 @@ def main(words: list[str]) -> int:
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(told | {"failures": found}), indent=2))
     if found:
-        say(f"{len(found)} promises are broken; logs and notes are in {folder}", *found)
+        say(f"{len(found)} promises are broken; logs and notes stay in {folder}", *found)
         return FAILED
     shutil.rmtree(folder)
     say("all promises are kept")

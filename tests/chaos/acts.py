@@ -257,6 +257,7 @@ class Acts:
     def _stampede(self, _: Moment) -> Done:
         self._stampedes += 1
         crowd: list[Program] = [self._stage.supervise(f"crowd-{self._stampedes}-{n}", pollers=1) for n in range(STAMPEDE)]
+        self._stage.crowd += crowd
 
         def undo() -> str:
             for one in crowd:

@@ -88,6 +88,7 @@ class Stage:
     settings: Settings
     other_house: Path | None
     supervisors: list[Program] = field(default_factory=list)
+    crowd: list[Program] = field(default_factory=list)  # more supervisors, for a while
     producers: list[Program] = field(default_factory=list)
     consumers: list[Program] = field(default_factory=list)
 
@@ -127,7 +128,7 @@ class Stage:
 
     def close(self) -> None:
         """End what still runs."""
-        for program in (*self.producers, *self.consumers, *self.supervisors):
+        for program in (*self.producers, *self.consumers, *self.supervisors, *self.crowd):
             program.kill(whole=True)
 
     def _program(self, name: str, words: list[str]) -> Program:
