@@ -73,15 +73,15 @@ def test(rest: list[str]) -> int:
     """Run the tests. A -m among the arguments wins over ours, because it comes later.
 
     All of them are run in two goes: what keeps the processors busy, then whole fleets, which spend their time on waiting but
-    must not wait for the processors.
+    must not wait long for the processors. In both there is one test more than processors, for some always wait.
     """
     ensure("dev")
     if "--soak" in rest or any(word.startswith("tests") for word in rest):
         return become(BIN / "python", *pytest_words(rest))
     cores = os.cpu_count() or 1
     goes = [
-        ["--numprocesses", str(min(4, cores)), "--dist", "loadfile", *BESIDE],
-        ["--numprocesses", str(min(2, cores)), "--dist", "load", "tests/acceptance"],
+        ["--numprocesses", str(min(4, cores + 1)), "--dist", "loadfile", *BESIDE],
+        ["--numprocesses", str(min(3, cores + 1)), "--dist", "load", "tests/acceptance"],
     ]
     return run_all([[BIN / "python", *pytest_words(rest), *words] for words in goes])
 

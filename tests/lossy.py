@@ -70,8 +70,10 @@ class Lossy:
 
     def _serve(self, client: socket.socket) -> None:
         """One connection: a command goes out, its answer comes back, until either side is done."""
-        with client, socket.create_connection(("127.0.0.1", self.port)) as server:
+        with client, suppress(OSError), socket.create_connection(("127.0.0.1", self.port)) as server:
             self._open |= {client, server}
+            if self.away:  # who was accepted just before is cut like the others
+                return
             mute = threading.Event()
             back = threading.Thread(target=copy, args=(server, client, mute), daemon=True)
             back.start()

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from benchmarks.rig import wait_until
 from fleetpoll.embedded.binary import find_server
@@ -41,8 +43,8 @@ class Server:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def client(self) -> Redis:
-        """A plain client, to give orders that fleetpoll never gives."""
-        return Redis(port=self.port, decode_responses=True, socket_timeout=START_S)
+        """A plain client, to give orders that fleetpoll never gives. It says at once that nobody answers."""
+        return Redis(port=self.port, decode_responses=True, socket_timeout=START_S, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> None:
         """Start it, and wait until it answers."""

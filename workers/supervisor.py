@@ -1,8 +1,8 @@
 """The parent of the pollers: spawns them, replaces those that die or stand still, and takes them down in order.
 
 A poller stamps a shared number each time its own loop turns; one whose stamp is old is stuck, however well its process
-looks. A poller that dies before its first stamp failed to boot: that is answered with longer and longer pauses, and when
-none of them ever got further, with giving up, never with a storm of restarts.
+looks. A poller that dies before its first stamp, unless somebody killed it, failed to boot: that is answered with longer
+and longer pauses, and when none of them ever got further, with giving up, never with a storm of restarts.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ BOOT_S = 30.0
 """How long a poller may take to its first stamp."""
 BOOT_FAILURES = 3
 """Boots that may fail in a row, while none ever succeeded, before the supervisor gives up."""
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)
+"""Exit codes of a poller that was ended; if not by us, they say nothing of whether it could have booted."""
 KILL_AFTER_S = 2.0
 """From the second signal, or the end of the drain, to the kill."""
 EXIT_BOOT = 3
@@ -53,6 +55,7 @@ class Slot:
     deaths: int = 0
     next_start: float = 0.0
     left: bool = False
+    overdue: bool = False  # killed by us, because it stood still
 
     @property
     def booted(self) -> bool:
@@ -98,7 +101,7 @@ class Supervisor:
         now = system_mono()
         for slot in self._slots:
             if slot.process is None and not slot.left and now >= slot.next_start:
-                slot.stamp.value, slot.since = 0.0, now
+                slot.stamp.value, slot.since, slot.overdue = 0.0, now, False
                 args = (self._settings, self._url, slot.stamp)
                 process = self._context.Process(target=poller.main, args=args, name="fleetpoll-poller")
                 try:
@@ -130,7 +133,7 @@ class Supervisor:
         if code == poller.EXIT_SETTINGS:
             self._exit = poller.EXIT_SETTINGS
             return
-        if not slot.booted:
+        if not slot.booted and (slot.overdue or code not in KILLED):
             self._boot_failures += 1
             if not self._ever_booted and self._boot_failures >= BOOT_FAILURES:
                 log.error("no poller can boot, giving up", tries=self._boot_failures, exit_code=code)
@@ -163,6 +166,7 @@ class Supervisor:
             idle_s = now - (slot.stamp.value if slot.booted else slot.since)
             if idle_s > (self._settings.stuck_after if slot.booted else BOOT_S):
                 log.error("poller is stuck, killing it", poller=slot.process.pid, idle_s=round(idle_s, 1))
+                slot.overdue = True
                 slot.process.kill()
 
     def _tell(self) -> None:

@@ -24,10 +24,10 @@ QUIET_MS = 2_500
 
 @pytest.fixture
 def fleet() -> Iterator[Rig]:
-    """A busy fleet: more jobs than it may look at, eight workers that wait for tokens most of the time."""
-    settings = Settings(rate=5, rate_start=5, workers=8, freshness=0.5, log_format="json")
+    """A busy fleet: more jobs than it may look at, four workers that wait for tokens most of the time."""
+    settings = Settings(rate=5, rate_start=5, workers=4, freshness=0.5, log_format="json")
     with rig(settings, limited(100, life_min_s=600, life_max_s=900)) as fleet, fleet.workers():
-        fleet.await_pollers(8)
+        fleet.await_pollers(4)
         fleet.submit(2_000, spread_s=600)
         wait_until(lambda: describe(fleet)["calls"] > 8, 20, "calls")
         yield fleet

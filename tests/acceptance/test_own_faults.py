@@ -18,7 +18,7 @@ from fleetpoll.errors import RedisUnavailable
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import Rooms, open_rooms
 from tests.acceptance.test_fleet import assert_all_ended_once, calls, quick
-from tests.chaos.processes import children
+from tests.chaos.processes import children, command_of
 from tests.servers import server
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -74,7 +74,7 @@ def test_a_supervisor_that_stood_still_kills_nobody() -> None:
 
         back = time.monotonic()
         wait_until(lambda: time.monotonic() - back > 1, 10, "a look at the pollers")
-        assert fleet.poller_pids() == before
+        assert sorted(fleet.poller_pids()) == sorted(before)
         assert "stuck" not in workers.words()
 
 
@@ -90,6 +90,23 @@ def test_a_poller_that_dies_at_once_is_no_storm() -> None:
                 (pid,) = fleet.await_pollers(1)
 
         assert all(least <= pause <= 2 * least for pause, least in zip(pauses(workers), (0.25, 0.5, 1.0), strict=True))
+
+
+@pytest.mark.soak
+def test_pollers_that_are_killed_while_they_boot_are_no_reason_to_give_up() -> None:
+    """Somebody else's kill -9 says nothing of whether a poller can boot: the supervisor stays, and replaces them."""
+    with rig(quick(workers=1), limited(20)) as fleet, fleet.workers() as workers:
+        for deaths in range(1, 4):
+            wait_until(lambda: pollers(workers.process.pid) != [], 15, "a poller that boots")
+            os.kill(pollers(workers.process.pid)[0], signal.SIGKILL)
+            wait_until(lambda done=deaths: len(pauses(workers)) == done, 15, "the supervisor's word on it")  # type: ignore[misc]
+
+        fleet.await_pollers(1)
+
+
+def pollers(supervisor: int) -> list[int]:
+    """The pollers of a supervisor, from their first moment on."""
+    return [pid for pid in children(supervisor) if alive(pid) and b"spawn_main" in command_of(pid)]
 
 
 def pauses(workers: Workers) -> list[float]:

@@ -1,6 +1,6 @@
 """Break everything that can break, at random from a seed, and see whether the fleet keeps its promises.
 
-    python3 dev.py chaos --minutes 2 [--seed S] [--jobs N] [--without ACT …] [--beside REV|DIR] [--json FILE]
+    python3 dev.py chaos --minutes 2 [--seed S] [--jobs N] [--faults SHARE] [--without ACT …] [--beside REV|DIR] [--json F]
 
 The same seed does the same acts at the same moments; who is hit depends on who is there. Ends with 1, and leaves the logs
 behind, when a promise is broken.
@@ -38,12 +38,14 @@ def main(words: list[str]) -> int:
         minutes=given.minutes,
         jobs=given.jobs or round(600 * given.minutes),
         rate=given.rate,
+        faults=given.faults,
         supervisors=given.supervisors,
         pollers=given.pollers,
         everysec=given.everysec,
         beside=given.beside,
     )
     folder = Path(tempfile.mkdtemp(prefix="fleetpoll-chaos-"))
+    say(f"logs and notes are in {folder} until all is well")
     with stage(folder, size, seed) as one:
         run = Run(one, plan(seed, size.seconds, given.without))
         run.harm()
@@ -55,7 +57,7 @@ def main(words: list[str]) -> int:
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(told | {"failures": found}), indent=2))
     if found:
-        say(f"{len(found)} promises are broken; logs and notes are in {folder}", *found)
+        say(f"{len(found)} promises are broken; logs and notes stay in {folder}", *found)
         return FAILED
     shutil.rmtree(folder)
     say("all promises are kept")
@@ -68,7 +70,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=2.0, help="how long harm is done; the drain comes on top")
     parser.add_argument("--seed", type=int, help="from which everything is drawn; none: another one each time")
     parser.add_argument("--jobs", type=int, help="none: 600 a minute")
-    parser.add_argument("--rate", type=float, default=6.0, help="DescribeJobs calls a second that are allowed")
+    parser.add_argument("--rate", type=float, default=4.0, help="DescribeJobs calls a second that are allowed")
+    parser.add_argument("--faults", type=float, default=0.1, help="the share of AWS's answers that are bad, all the time")
     parser.add_argument("--supervisors", type=int, default=3)
     parser.add_argument("--pollers", type=int, default=2, help="of each supervisor")
     parser.add_argument("--without", type=Act, nargs="*", default=[], help="acts to leave out: " + ", ".join(Act))
@@ -82,11 +85,12 @@ def arguments(words: list[str]) -> argparse.Namespace:
 
 def figures(run: Run, history: History, drained_s: float, seed: int) -> dict[str, object]:
     """What a reader wants to know of a run that went well."""
-    api, told, recoveries = history.api, ends(history.stream), run.acts.recoveries_s
+    size, api, told = run.stage.size, history.api, ends(history.stream)
+    recoveries = [one.took_s for one in history.returns if one.called]
     done = ", ".join(f"{count} {act}" for act, count in sorted(run.counts.items()))
     return {
         "seed": seed,
-        "minutes of harm": run.stage.size.minutes,
+        "minutes of harm": size.minutes,
         "acts": f"{sum(run.counts.values())}: {done}",
         "jobs made": len(history.born),
         "of them acknowledged": len(history.acknowledged),
@@ -105,6 +109,7 @@ def figures(run: Run, history: History, drained_s: float, seed: int) -> dict[str
         "overlapping calls (late thaws)": len(api.overlaps),
         "quiet whiles, calls in them": f"{len(history.quiets)}, {sum(quiet.calls for quiet in history.quiets)}",
         "looks at what is stored": run.looks,
+        "of all that the rate allows": f"{history.totals.granted / (size.rate * (size.seconds + drained_s)):.0%}",
         "Redis back to a call, s": f"median {median(recoveries):.2f}, max {max(recoveries):.2f}" if recoveries else "-",
         "drain, s": round(drained_s, 1),
     }

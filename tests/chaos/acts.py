@@ -14,20 +14,9 @@ from fleetpoll.state.rooms import DESCRIBE
 from tests.chaos.history import Freeze, Quiet
 from tests.chaos.plan import Act, Moment
 from tests.chaos.processes import Program, children, send
-from tests.chaos.stage import Stage
+from tests.chaos.returns import Returns
+from tests.chaos.stage import Stage, mixed
 
-MIXED = (
-    Fault.RESET,
-    Fault.LOST,
-    Fault.SERVER,
-    Fault.UNAVAILABLE,
-    Fault.HTML,
-    Fault.CUT,
-    Fault.TRUNCATED,
-    Fault.SLOW,
-    Fault.HANG,
-)
-FAULTY_SHARE = 0.1
 STORM_SHARE = 0.5
 SETTLING_S = 2.0
 """From the moment that Redis is away, or the budget paused, until no call may come any more."""
@@ -63,12 +52,11 @@ class Acts:
         self.quiets: list[Quiet] = []
         self.orphans: list[int] = []
         self.exits: dict[str, int | None] = {}
-        self.recoveries_s: list[float] = []
+        self.returns = Returns(stage)
         self._frozen: dict[int, int] = {}  # pid → since when, in epoch ms
         self._stampedes = 0
         self._redis_away = self._paused = False
         self._hushed: Hush | None = None
-        self._back_at: tuple[float, int] | None = None
         self._doing: dict[Act, Callable[[Moment], Done]] = {
             Act.KILL_POLLER: self._kill_poller,
             Act.KILL_SUPERVISOR: lambda moment: self._kill_supervisor(moment, whole=False),
@@ -82,7 +70,6 @@ class Acts:
                 "CLIENT KILL of all", "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"
             ),
             Act.FLUSH_SCRIPTS: lambda _: self._order("SCRIPT FLUSH", "SCRIPT", "FLUSH"),
-            Act.FAULTS: lambda _: self._disturb("a tenth of AWS's answers are bad", "well", faults=mixed()),
             Act.EXPIRED: lambda _: self._disturb("credentials have expired", "renewed", faults={Fault.EXPIRED: 1.0}),
             Act.STORM: lambda _: self._disturb("a storm of 429", "over", reject_share=STORM_SHARE),
             Act.PAUSE: self._pause,
@@ -94,16 +81,15 @@ class Acts:
         """Do one act."""
         return self._doing[moment.act](moment)
 
-    def watch(self) -> None:
-        """To be called again and again: hold calls against the times in which none may come, and see calls come back."""
+    def watch(self) -> str:
+        """To be called again and again: hold calls against the times in which none may come, and see calls come back.
+
+        Returns a line for the reader when they have.
+        """
         hushed = self._hushed
         if hushed is not None and hushed.calls is None and time.monotonic() >= hushed.from_s:
             hushed.calls = self._stage.calls()
-        if self._back_at is not None and not self._paused:
-            moment, calls = self._back_at
-            if self._stage.calls() > calls:
-                self.recoveries_s.append(time.monotonic() - moment)
-                self._back_at = None
+        return self.returns.look(self._pollers())
 
     @property
     def redis_away(self) -> bool:
@@ -168,8 +154,9 @@ class Acts:
 
         def undo() -> str:
             self._over()
+            calls = self._stage.calls()
             self._stage.server.start()
-            return self._back("Redis is started again")
+            return self._back("Redis is started again", calls)
 
         return f"kill -9 Redis for {moment.lasts_s:.1f} s", undo
 
@@ -181,18 +168,21 @@ class Acts:
 
         def undo() -> str:
             self._over()
+            calls = self._stage.calls()
             self._stage.server.signal(signal.SIGCONT)
-            return self._back("Redis goes on")
+            return self._back("Redis goes on", calls)
 
         return f"SIGSTOP Redis for {moment.lasts_s:.1f} s", undo
 
     def _away(self, why: str) -> None:
         self._redis_away = True
+        self.returns.give_up()
         self._hush(why)
 
-    def _back(self, words: str) -> str:
+    def _back(self, words: str, calls: int) -> str:
         self._redis_away = False
-        self._back_at = None if self._paused else (time.monotonic(), self._stage.calls())
+        if not self._paused:
+            self.returns.back(calls)
         return words
 
     def _hush(self, why: str) -> None:
@@ -217,11 +207,13 @@ class Acts:
         self, words: str, over: str, *, faults: dict[Fault, float] | None = None, reject_share: float = 0.0
     ) -> Done:
         """Only what this act disturbs is undone: another may be under way."""
-        disturb = self._stage.simulator.disturb
+        disturb, usual = self._stage.simulator.disturb, mixed(self._stage.size.faults)
         disturb(Operation.DESCRIBE, faults=faults, reject_share=reject_share or None)
+        self.returns.aws(fails=True)
 
         def undo() -> str:
-            disturb(Operation.DESCRIBE, faults=None if faults is None else {}, reject_share=0.0 if reject_share else None)
+            disturb(Operation.DESCRIBE, faults=faults and usual, reject_share=0.0 if reject_share else None)
+            self.returns.aws(fails=False)
             return f"{words}: {over}"
 
         return words, undo
@@ -234,7 +226,8 @@ class Acts:
             bucket.pause(True)
         except StateError as error:
             return nothing(str(error))
-        self._paused, self._back_at = True, None
+        self._paused = True
+        self.returns.give_up()
         self._hush("the budget was paused")
 
         def undo() -> str:
@@ -264,6 +257,7 @@ class Acts:
     def _stampede(self, _: Moment) -> Done:
         self._stampedes += 1
         crowd: list[Program] = [self._stage.supervise(f"crowd-{self._stampedes}-{n}", pollers=1) for n in range(STAMPEDE)]
+        self._stage.crowd += crowd
 
         def undo() -> str:
             for one in crowd:
@@ -272,11 +266,6 @@ class Acts:
             return f"{STAMPEDE} supervisors have left"
 
         return f"{STAMPEDE} supervisors start at once", undo
-
-
-def mixed() -> dict[Fault, float]:
-    """A tenth of the answers, of all the kinds that say nothing of credentials."""
-    return dict.fromkeys(MIXED, FAULTY_SHARE / len(MIXED))
 
 
 def picked(victims: list[Victim], moment: Moment) -> Victim:

@@ -13,6 +13,8 @@ from tests.conftest import PERMANENT
 
 THAW_MS = 500
 """Between a signal of ours and the moment that we noted for it."""
+RESUMES_S = 5.0
+"""When Redis is back the fleet calls within this time, if there is something to ask and somebody to do it."""
 
 Check = Callable[[History], Iterable[str]]
 
@@ -65,6 +67,12 @@ def nobody_calls_when_none_may(history: History) -> Iterable[str]:
     for quiet in history.quiets:
         if quiet.calls > quiet.excused:
             yield f"{quiet.calls:,} calls while {quiet.why}, {quiet.excused} excused"
+
+
+def calls_come_back(history: History) -> Iterable[str]:
+    """Soon after Redis is back a call is made."""
+    late = [one.silent_s for one in history.returns if one.silent_s > RESUMES_S]
+    yield f"{len(late):,} times no call came for up to {max(late):.1f} s after Redis was back" if late else ""
 
 
 def no_lease_is_held_by_two(history: History) -> Iterable[str]:
@@ -137,6 +145,7 @@ CHECKS: tuple[Check, ...] = (
     steps_follow_each_other,
     the_allowance_is_kept,
     nobody_calls_when_none_may,
+    calls_come_back,
     no_lease_is_held_by_two,
     what_is_stored_agrees,
     no_key_stays,

@@ -67,13 +67,12 @@ class Run:
                     heapq.heappush(undos, (now + moment.lasts_s, next(order), undo))
                 if not words.startswith("not now"):
                     self.counts[moment.act.value] = self.counts.get(moment.act.value, 0) + 1
-            self.acts.watch()
+            self._watch()
             if now >= next_look:
                 next_look = now + LOOK_S
                 self._look()
             threading.Event().wait(STEP_S)
-        while undos:
-            self._undo(undos, undos[0][0])
+        self._wait(lambda: self._all_undone(undos), CATCH_UP_S, "nothing is broken any more")
 
     def settle(self) -> float:
         """Let everything come to its end. Returns how long the last jobs took."""
@@ -105,6 +104,7 @@ class Run:
             api=api_of(stage.simulator.stats()["operations"]["describe"]),
             totals=Totals(view.tokens_granted, totals.calls, totals.throttled, totals.failed),
             quiets=self.acts.quiets,
+            returns=self.acts.returns.seen,
             freezes=self.acts.freezes,
             margin_s=stage.settings.margin,
             call_s=stage.settings.connect_timeout + stage.settings.read_timeout,
@@ -132,6 +132,16 @@ class Run:
             except StateError:
                 heapq.heappush(undos, (due_s + AGAIN_S, order, undo))
 
+    def _watch(self) -> None:
+        if words := self.acts.watch():
+            self.say(words)
+
+    def _all_undone(self, undos: list[Due]) -> bool:
+        """Undo what is left, whenever it was due."""
+        if undos:
+            self._undo(undos, undos[0][0])
+        return not undos
+
     def _look(self) -> None:
         if self.acts.redis_away:
             return
@@ -147,6 +157,7 @@ class Run:
         """Wait, and let the checks tell what is missing if it is in vain."""
 
         def holds() -> bool:
+            self._watch()
             try:
                 return condition()
             except FleetpollError:

@@ -49,6 +49,18 @@ class Freeze:
     thawed_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Redis came back: how long it took until a call came, or none was to be expected any more.
+
+    `silent_s` is the end of that in which a poller ran, jobs were due and AWS was well, and nobody called.
+    """
+
+    took_s: float
+    silent_s: float
+    called: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """All of a run. The defaults are those of one in which nothing happened."""
@@ -63,6 +75,7 @@ class History:
     api: Api = Api()
     totals: Totals = Totals()
     quiets: list[Quiet] = field(default_factory=list)
+    returns: list[Return] = field(default_factory=list)
     freezes: list[Freeze] = field(default_factory=list)
     margin_s: float = 2.0
     call_s: float = 4.0

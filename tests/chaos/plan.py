@@ -21,7 +21,6 @@ class Act(StrEnum):
     FREEZE_REDIS = "freeze-redis"
     CUT_CLIENTS = "cut-clients"  # CLIENT KILL of all
     FLUSH_SCRIPTS = "flush-scripts"
-    FAULTS = "faults"  # a tenth of AWS's answers
     EXPIRED = "expired"  # credentials
     STORM = "storm"  # of 429
     PAUSE = "pause"  # the operator's, of the budget
@@ -48,7 +47,6 @@ RHYTHMS = {
     Act.FREEZE_REDIS: Rhythm((40, 70), (1, 10)),
     Act.CUT_CLIENTS: Rhythm((12, 25)),
     Act.FLUSH_SCRIPTS: Rhythm((12, 25)),
-    Act.FAULTS: Rhythm((20, 30), (12, 18)),
     Act.EXPIRED: Rhythm((60, 100), (2, 5)),
     Act.STORM: Rhythm((50, 80), (2, 4)),
     Act.PAUSE: Rhythm((50, 80), (4, 7)),

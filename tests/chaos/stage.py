@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.rig import environment, limited, wait_until
 from fleetpoll.settings import Settings, load
+from fleetpoll.simulator.config import Fault, Operation
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import Rooms, open_rooms
 from tests.chaos.processes import Program
@@ -28,12 +29,23 @@ HURRY = {
     "margin": 2.0,
     "visibility": 12.0,
     "beat": 1.0,
-    "freshness": 0.5,
+    "freshness": 0.25,
     "stuck_after": 25.0,  # those that are frozen beyond their leases are to come back
     "drain_timeout": 10.0,
     "log_format": "json",
 }
-LIFE = {"life_min_s": 10.0, "life_max_s": 45.0, "latency_ms": 30.0, "latency_jitter_ms": 120.0, "slow_s": 2.0}
+MIXED = (
+    Fault.RESET,
+    Fault.LOST,
+    Fault.SERVER,
+    Fault.UNAVAILABLE,
+    Fault.HTML,
+    Fault.CUT,
+    Fault.TRUNCATED,
+    Fault.SLOW,
+    Fault.HANG,
+)
+LIFE = {"life_min_s": 15.0, "life_max_s": 60.0, "latency_ms": 30.0, "latency_jitter_ms": 120.0, "slow_s": 2.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,8 @@ class Size:
 
     minutes: float = 2.0
     jobs: int = 1500
-    rate: float = 6.0
+    rate: float = 4.0
+    faults: float = 0.1
     supervisors: int = 3
     pollers: int = 2
     everysec: bool = False
@@ -75,6 +88,7 @@ class Stage:
     settings: Settings
     other_house: Path | None
     supervisors: list[Program] = field(default_factory=list)
+    crowd: list[Program] = field(default_factory=list)  # more supervisors, for a while
     producers: list[Program] = field(default_factory=list)
     consumers: list[Program] = field(default_factory=list)
 
@@ -114,7 +128,7 @@ class Stage:
 
     def close(self) -> None:
         """End what still runs."""
-        for program in (*self.producers, *self.consumers, *self.supervisors):
+        for program in (*self.producers, *self.consumers, *self.supervisors, *self.crowd):
             program.kill(whole=True)
 
     def _program(self, name: str, words: list[str]) -> Program:
@@ -128,7 +142,8 @@ def stage(folder: Path, size: Size, seed: int) -> Iterator[Stage]:
         server = Server(folder / "redis", *(EVERYSEC if size.everysec else DURABLE))
         stack.callback(server.kill)
         settings = size.settings()
-        simulator = stack.enter_context(Simulator(limited(size.rate, size.burst(), seed=seed, **LIFE)))
+        faults = {Operation.DESCRIBE: mixed(size.faults)}
+        simulator = stack.enter_context(Simulator(limited(size.rate, size.burst(), seed=seed, faults=faults, **LIFE)))
         rooms = open_rooms(server.url, settings)
         stack.callback(rooms.close)
         other = release(size.beside, folder / "beside") if size.beside else None
@@ -153,6 +168,11 @@ def release(what: str, folder: Path) -> Path:
     with tarfile.open(fileobj=BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
     return folder
+
+
+def mixed(share: float) -> dict[Fault, float]:
+    """Such a share of the answers are bad, in all the ways that say nothing of credentials."""
+    return dict.fromkeys(MIXED, share / len(MIXED))
 
 
 def await_work(stage: Stage) -> None:

@@ -166,7 +166,7 @@ def test_workers_may_die_and_come_back(fleet: Rig, caplog: pytest.LogCaptureFixt
 
 def test_a_throttle_is_told_to_the_bucket(fleet: Rig) -> None:
     """Each of them, once; the wait goes on."""
-    (job,) = fleet.simulator.populate(1, life_min_s=3.0, life_max_s=3.0)
+    (job,) = fleet.simulator.populate(1, life_min_s=1.5, life_max_s=1.5)
     told = fleet.rooms.buckets["DescribeJobs"].view().throttles
     fleet.simulator.limit("describe", 1.5, 1)
     with client(fleet) as batch:

@@ -243,11 +243,11 @@ def test_a_plan_is_made_of_what_was_learnt(cli: Cli, taught: Rooms) -> None:
     """As many jobs as there are live, of the definitions that are known among them; a number that is given wins."""
     for job_id, status, definition in ((ONE, RUNNING, "align:1"), (TWO, RUNNABLE, "align:2"), (THREE, RUNNING, "rare:1")):
         tracked(taught, job_id, status, definition)
-    (here,) = cli.objects("plan", "--learnt")
+    (here,) = cli.objects("plan", "--learnt", "--freshness", "20")
 
     assert (here["jobs"], here["definitions"]) == (3, ["align"])
     assert here["lag_mean_s"] < here["freshness_s"] / 2
-    given = cli("plan", "--learnt", "--jobs", "400", "--cadence", "even").stdout
+    given = cli("plan", "--learnt", "--jobs", "400", "--cadence", "even", "--freshness", "20").stdout
     assert "400 live, of 1 definition, running for as long as was learnt" in given
 
 

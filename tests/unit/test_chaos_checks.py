@@ -12,7 +12,7 @@ import pytest
 from fleetpoll.jobs import JobStatus
 from tests.chaos import checks
 from tests.chaos.consistency import Stored
-from tests.chaos.history import Api, Freeze, History, Quiet, Totals
+from tests.chaos.history import Api, Freeze, History, Quiet, Return, Totals
 from tests.chaos.notes import Burst, Entry, Wait
 from tests.chaos.plan import Act, plan
 
@@ -35,6 +35,7 @@ GOOD = History(
     api=Api(calls=10, throttled=2, strays=2, overlaps=((20_100, 20_200, 7),)),
     totals=Totals(granted=10, calls=9, throttled=2, failed=1),
     quiets=[Quiet("Redis was down", 0, 0), Quiet("Redis was down", 1, 1)],
+    returns=[Return(0.3, 0.0, called=True), Return(18.5, 4.9, called=True), Return(9.0, 2.0, called=False)],
     freezes=[Freeze(5_000, 20_000)],
     permanent_keys=frozenset({"ledger", "schedule"}),
     exits={"supervisor-1": 0},
@@ -69,6 +70,8 @@ BAD: list[tuple[checks.Check, dict[str, Any]]] = [
     (checks.the_allowance_is_kept, {"api": api(strays=1)}),
     (checks.the_allowance_is_kept, {"api": api(calls=11)}),
     (checks.nobody_calls_when_none_may, {"quiets": [Quiet("the budget was paused", 2, 1)]}),
+    (checks.calls_come_back, {"returns": [Return(5.1, 5.1, called=True)]}),
+    (checks.calls_come_back, {"returns": [Return(9.0, 5.1, called=False)]}),
     (checks.no_lease_is_held_by_two, {"freezes": []}),
     (checks.no_lease_is_held_by_two, {"freezes": [Freeze(18_500, 20_000)]}),
     (checks.no_lease_is_held_by_two, {"api": api(overlaps=((24_100, 24_200, 1),))}),
