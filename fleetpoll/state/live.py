@@ -66,15 +66,24 @@ class LiveConnection(Redis):
         async with self.gate:
             if self.closed:  # redis-py would connect again
                 raise FleetClosed("The fleet is closed: use it within its `async with` block.")
-            with translated():
-                try:
-                    return await send()
-                except MovedError as error:
-                    if not isinstance(self.connection_pool, SentinelConnectionPool):
-                        raise
-                    self.connection_pool.sentinel_manager.whereabouts.moved(error)
-                    await self.connection_pool.disconnect(inuse_connections=False)
-                    return await send()
+            try:
+                with translated():
+                    try:
+                        return await send()
+                    except MovedError as error:
+                        if not isinstance(self.connection_pool, SentinelConnectionPool):
+                            raise
+                        self.connection_pool.sentinel_manager.whereabouts.moved(error)
+                        await self._drop_idle()
+                        return await send()
+            except RedisUnavailable:
+                await self._drop_idle()  # see `Connection`
+                raise
+
+    async def _drop_idle(self) -> None:
+        """Close the connections that nobody uses, without a pause: in that of redis-py's own somebody may take one."""
+        for connection in tuple(self.connection_pool._available_connections):  # noqa: SLF001 - there is no other way to them
+            await connection.disconnect(nowait=True)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         """Close the connections for good."""
