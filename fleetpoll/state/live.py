@@ -20,7 +20,7 @@ from redis.exceptions import MovedError, NoScriptError
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
 from fleetpoll.state.broods import adopt_keys
 from fleetpoll.state.connection import STORED_MS, options, refused_urls, stored, time_ms, translated
-from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, parse, stand
+from fleetpoll.state.events import PAGE, RECENT, Fields, block_ms, end_of, entries_of, parse, stand
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
 from fleetpoll.state.roster import parse_roster
@@ -208,6 +208,11 @@ class Reader:
         """
         answer: Any = await self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
         return entries_of(answer)
+
+    async def before(self, cursor: str) -> list[str]:
+        """The same as `Events.before`."""
+        entries: Any = await self._client.xrevrange(self._keys.events, cursor, count=RECENT)
+        return [at for at, _ in reversed(entries)]
 
     async def read_on(self, after: str, block_s: float, recent: Sequence[str]) -> tuple[str, list[Transition]]:
         """Read as `Events.read_on` does."""
