@@ -62,9 +62,10 @@ def topology(client: Connection, info: dict[str, Any]) -> str:
     if not isinstance(pool, SentinelConnectionPool):
         return ("a replica" if info.get("role") == "slave" else "one server") + with_replicas
     host, port = pool.master_address
+    comma = with_replicas and ","
     if pool.service_name:
-        return f"{host}:{port}, the primary of {pool.service_name} under Sentinels{',' if with_replicas else ''}{with_replicas}"
-    return f"{host}:{port}, the node of a Cluster that has this fleet's slot{',' if with_replicas else ''}{with_replicas}"
+        return f"{host}:{port}, the primary of {pool.service_name} under Sentinels{comma}{with_replicas}"
+    return f"{host}:{port}, the node of a Cluster that has this fleet's slot{comma}{with_replicas}"
 
 
 def _ask_time(client: Connection) -> tuple[float, float]:
