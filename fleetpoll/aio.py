@@ -122,8 +122,12 @@ class Fleet:
         async with aclosing(self._live.reader()) as reader:
             cursor = await self._live.end() if after is None else after
             recent = deque[str](maxlen=RECENT)
+            began = False
             while True:
                 try:
+                    if not began:
+                        recent.extend(await reader.before(cursor))
+                        began = True
                     cursor, page = await reader.read_on(cursor, BLOCK_S, recent)
                 except RedisUnavailable:
                     await asyncio.sleep(pause_s())

@@ -7,6 +7,7 @@ import re
 MARK = "***"
 """What stands where a secret stood."""
 SECRETS = (
+    (re.compile(r"(?i)(?<=[?&])(\w*password=)[^&\s]*"), rf"\1{MARK}"),  # of a URL's query, whatever signs it holds
     (
         re.compile(r"(?<=://).*@"),
         f"{MARK}@",
@@ -14,7 +15,7 @@ SECRETS = (
     # A signature that does not match is explained by AWS with all that was signed, the session token included.
     (
         re.compile(
-            r"(?i)\b((?:ssl_)?password|x-amz-security-token|(?:x-amz-)?signature|authorization|credential"
+            r"(?i)\b((?<![?&])\w*password|x-amz-security-token|(?:x-amz-)?signature|authorization|credential"
             r"|session_?token|aws_session_token|secret_?access_?key|aws_secret_access_key)"
             r"(\W{0,3}[:=]\W{0,3})(?:AWS4-\S+ )?[^\s&,'\"]+"
         ),

@@ -122,6 +122,10 @@ def check_aws(fleet: Fleet) -> Finding:
         calls = open_calls(fleet)
         asked_at = time.monotonic()
         calls.describe([NO_JOB])
+    except RedisDenied as denial:
+        return Finding(
+            "aws", Grade.WARN, f"not asked: {denial}", "Ask as a client, for a call takes one of the fleet's tokens."
+        )
     except (AwsError, TokenRefused, SettingsError) as error:
         what = advice(error.kind, error.code, str(error)) if isinstance(error, AwsError) else ""
         return Finding("aws", Grade.FAIL, str(error), what or "Check credentials, Region and the endpoint.")

@@ -22,8 +22,12 @@ def pause_s() -> float:
 def follow(events: Events, after: str) -> Iterator[Transition | None]:
     """Every transition after the cursor; None whenever a moment passed without one, be it that Redis is away."""
     recent = deque[str](maxlen=RECENT)
+    began = False
     while True:
         try:
+            if not began:
+                recent.extend(events.before(after))
+                began = True
             after, page = events.read_on(after, BLOCK_S, recent)
         except RedisUnavailable:
             time.sleep(pause_s())

@@ -73,7 +73,7 @@ class Broods:
             elif self._client.zscore(self._keys.schedule, parent) is None:
                 self.disband(parent)
                 if brood.startswith(UNKNOWN):
-                    self.adopt([parent])
+                    self._scripts.run("adopt", adopt_keys(self._keys), (*track_head(), parent))  # no replica is waited for
         return untracked
 
     def sizes(self) -> BroodSizes:

@@ -7,6 +7,7 @@ Replies are text (`decode_responses`), settled here once. RESP2, because Redis 6
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -37,6 +38,7 @@ UNTRUSTED = "A private CA is named in redis_url: rediss://HOST?ssl_ca_certs=FILE
 FAILOVER = "A failover is under way, or the URL leads to a replica."
 MOVING = "A slot is moving to another node of the Cluster."
 ESCAPES = "In a password, write / # ? [ ] @ as %2F %23 %3F %5B %5D %40."
+PLACE = re.compile(r" script: (?:on @|[0-9a-f]{40}\b).*", re.DOTALL)
 PASSING = {
     "OutOfMemory": "Its memory is full: raise maxmemory.",
     "OOM": "Its memory is full: raise maxmemory.",
@@ -50,6 +52,7 @@ PASSING = {
     "AskError": MOVING,
     "MovedError": "A slot is moving, or the URL of a Cluster should begin with redis+cluster://.",
     "MISCONF": "It cannot write to its disk.",
+    "BUSY ": "Somebody's script is running for longer than its busy-reply-threshold.",
 }
 """Refusals that pass, by a word of redis-py's or of Redis' own, and what to do about them."""
 
@@ -77,15 +80,19 @@ class Connection(redis.Redis):
         return self._sent(send)
 
     def _sent(self, send: Callable[[], Any]) -> Any:
-        with translated():
-            try:
-                return send()
-            except redis.exceptions.MovedError as error:
-                if not isinstance(self.connection_pool, SentinelConnectionPool):
-                    raise
-                self.connection_pool.sentinel_manager.whereabouts.moved(error)
-                self.connection_pool.disconnect(inuse_connections=False)
-                return send()
+        try:
+            with translated():
+                try:
+                    return send()
+                except redis.exceptions.MovedError as error:
+                    if not isinstance(self.connection_pool, SentinelConnectionPool):
+                        raise
+                    self.connection_pool.sentinel_manager.whereabouts.moved(error)
+                    self.connection_pool.disconnect(inuse_connections=False)
+                    return send()
+        except RedisUnavailable:
+            self.connection_pool.disconnect(inuse_connections=False)  # a demoted primary would refuse for ever on them
+            raise
 
 
 def stored(replicas: int, answer: Any, count: int) -> Any:
@@ -144,7 +151,7 @@ def denied(error: BaseException) -> RedisDenied:
 
 def said_by(error: BaseException) -> str:
     """What Redis said, without the place in a script or a pipeline, which says nothing to users."""
-    return str(error).partition(" script:")[0].rpartition("of pipeline caused error: ")[2].rstrip(".")
+    return PLACE.sub("", str(error)).rpartition("of pipeline caused error: ")[2].rstrip(".")
 
 
 def connect(url: str, home: str = "") -> Connection:

@@ -54,6 +54,11 @@ class Events:
                 return stands, []
         return page[-1].cursor if page else after, page
 
+    def before(self, cursor: str) -> list[str]:
+        """The cursors of the last entries up to this one, oldest first: what a follower who begins here is to remember."""
+        entries: Any = self._client.xrevrange(self._keys.events, cursor, count=RECENT)
+        return [at for at, _ in reversed(entries)]
+
     def recent(self, count: int) -> list[Transition]:
         """The last `count` transitions, newest first."""
         entries: Any = self._client.xrevrange(self._keys.events, count=count)

@@ -20,7 +20,7 @@ from redis.exceptions import MovedError, NoScriptError
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
 from fleetpoll.state.broods import adopt_keys
 from fleetpoll.state.connection import STORED_MS, options, refused_urls, stored, time_ms, translated
-from fleetpoll.state.events import PAGE, Fields, block_ms, end_of, entries_of, parse, stand
+from fleetpoll.state.events import PAGE, RECENT, Fields, block_ms, end_of, entries_of, parse, stand
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
 from fleetpoll.state.roster import parse_roster
@@ -66,15 +66,24 @@ class LiveConnection(Redis):
         async with self.gate:
             if self.closed:  # redis-py would connect again
                 raise FleetClosed("The fleet is closed: use it within its `async with` block.")
-            with translated():
-                try:
-                    return await send()
-                except MovedError as error:
-                    if not isinstance(self.connection_pool, SentinelConnectionPool):
-                        raise
-                    self.connection_pool.sentinel_manager.whereabouts.moved(error)
-                    await self.connection_pool.disconnect(inuse_connections=False)
-                    return await send()
+            try:
+                with translated():
+                    try:
+                        return await send()
+                    except MovedError as error:
+                        if not isinstance(self.connection_pool, SentinelConnectionPool):
+                            raise
+                        self.connection_pool.sentinel_manager.whereabouts.moved(error)
+                        await self._drop_idle()
+                        return await send()
+            except RedisUnavailable:
+                await self._drop_idle()  # see `Connection`
+                raise
+
+    async def _drop_idle(self) -> None:
+        """Close the connections that nobody uses, without a pause: in that of redis-py's own somebody may take one."""
+        for connection in tuple(self.connection_pool._available_connections):  # noqa: SLF001 - there is no other way to them
+            await connection.disconnect(nowait=True)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         """Close the connections for good."""
@@ -199,6 +208,11 @@ class Reader:
         """
         answer: Any = await self._client.xread({self._keys.events: after}, count=count, block=block_ms(block_s))
         return entries_of(answer)
+
+    async def before(self, cursor: str) -> list[str]:
+        """The same as `Events.before`."""
+        entries: Any = await self._client.xrevrange(self._keys.events, cursor, count=RECENT)
+        return [at for at, _ in reversed(entries)]
 
     async def read_on(self, after: str, block_s: float, recent: Sequence[str]) -> tuple[str, list[Transition]]:
         """Read as `Events.read_on` does."""

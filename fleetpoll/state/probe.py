@@ -56,15 +56,16 @@ def probe(client: Connection) -> ServerFacts:
 
 def topology(client: Connection, info: dict[str, Any]) -> str:
     """In words, which server serves the fleet, and among which others."""
-    replicas = int(info.get("connected_slaves", 0))
-    with_replicas = f" with {replicas} replica{'' if replicas == 1 else 's'}"
+    replicas = info.get("connected_slaves")
+    with_replicas = "" if replicas is None else f" with {replicas} replica{'' if replicas == 1 else 's'}"
     pool: Any = client.connection_pool
     if not isinstance(pool, SentinelConnectionPool):
-        return ("one server" if info.get("role") == "master" else "a replica") + with_replicas
+        return ("a replica" if info.get("role") == "slave" else "one server") + with_replicas
     host, port = pool.master_address
+    comma = with_replicas and ","
     if pool.service_name:
-        return f"{host}:{port}, the primary of {pool.service_name} under Sentinels,{with_replicas}"
-    return f"{host}:{port}, the node of a Cluster that has this fleet's slot,{with_replicas}"
+        return f"{host}:{port}, the primary of {pool.service_name} under Sentinels{comma}{with_replicas}"
+    return f"{host}:{port}, the node of a Cluster that has this fleet's slot{comma}{with_replicas}"
 
 
 def _ask_time(client: Connection) -> tuple[float, float]:

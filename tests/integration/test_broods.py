@@ -9,6 +9,7 @@ import msgspec
 from fleetpoll.janitor import Janitor
 from fleetpoll.jobs import Array, JobStatus, Transition
 from fleetpoll.settings import Settings
+from fleetpoll.state.broods import Broods
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.schedule import Lease, Look
 from tests.ids import make_ids
@@ -135,6 +136,16 @@ def test_an_array_that_was_settled_before_anything_was_known_of_it_is_looked_at_
 
     assert (scheduled(rooms), rooms.broods.sizes()) == ({ARRAY}, (1, 0))
     assert rooms.client.zcard(rooms.keys.finished) == 0
+
+
+def test_healing_waits_for_no_replica(rooms: Rooms) -> None:
+    """`replicas_acked` is for those who track: a worker has no right to WAIT, and goes on when replicas are away."""
+    rooms.broods.adopt([ARRAY])
+    rooms.client.zrem(rooms.keys.schedule, ARRAY)
+
+    Broods(rooms.client, rooms.scripts, rooms.keys, replicas_acked=1).heal()
+
+    assert scheduled(rooms) == {ARRAY}
 
 
 def test_an_array_that_another_release_has_untracked_is_forgotten_with_its_children(

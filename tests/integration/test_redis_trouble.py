@@ -78,6 +78,20 @@ def test_a_primary_without_its_replicas_is_said_to_be_one(own: Rooms) -> None:
         own.client.config_set("min-replicas-to-write", 0)
 
 
+def test_a_script_of_others_that_takes_long_is_waited_for(own: Rooms, own_url: str) -> None:
+    """Redis answers BUSY meanwhile. That passes: a wait or a follower goes on."""
+    own.client.config_set("lua-time-limit", 50)
+    with ThreadPoolExecutor(1) as pool, connect(own_url) as other:
+        slow = pool.submit(other.eval, "while true do end", 0)
+        try:
+            with pytest.raises(RedisUnavailable, match="Somebody's script is running"):
+                wait_until(lambda: own.ledger.sizes() is None, 5, "BUSY")
+        finally:
+            own.client.script_kill()
+        assert isinstance(slow.exception(5), StateError)
+    assert own.ledger.sizes() == (0, 0)
+
+
 def test_a_follower_survives_a_failover(own: Rooms) -> None:
     """A demotion ends the blocking read; the follower goes on from its place when there is a primary again."""
     events = Fleet(own, Settings()).events(BEGINNING)

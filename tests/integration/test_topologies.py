@@ -17,7 +17,7 @@ from redis.crc import key_slot
 from benchmarks.rig import wait_until
 from fleetpoll import aio
 from fleetpoll.client.checkup import check_up
-from fleetpoll.client.fleet import Fleet
+from fleetpoll.client.fleet import Fleet, open_fleet
 from fleetpoll.errors import RedisDenied, RedisUnavailable
 from fleetpoll.settings import Settings
 from fleetpoll.state.doorbell import Ring
@@ -179,7 +179,10 @@ def test_a_sentinel_has_a_password_of_its_own(guarded: tuple[Server, Sentinel], 
         rooms.close()
 
 
-def test_a_follower_does_not_wait_for_the_clock_of_a_primary_that_is_gone(tmp_path: Path, settings: Settings) -> None:
+@pytest.mark.parametrize("quiet", [False, True], ids=["that has read", "that has read nothing yet"])
+def test_a_follower_does_not_wait_for_the_clock_of_a_primary_that_is_gone(
+    tmp_path: Path, settings: Settings, *, quiet: bool
+) -> None:
     """The new one has not heard of what it read last, and its clock is behind: it hears what comes nevertheless."""
     fields = {"job_id": JOB, "from": "RUNNING", "to": "SUCCEEDED"}
     key = Keys(settings.fleet).events
@@ -190,8 +193,12 @@ def test_a_follower_does_not_wait_for_the_clock_of_a_primary_that_is_gone(tmp_pa
         with old.client() as client:
             client.xadd(key, fields, id="99999999999999-0")
         rooms = open_rooms(line.url, settings)
-        events = (event for event in Fleet(rooms, settings).events(BEGINNING) if event is not None)
-        assert [next(events).cursor for _ in range(2)] == ["1-0", "99999999999999-0"]
+        follower = Fleet(rooms, settings).events(None if quiet else BEGINNING)
+        events = (event for event in follower if event is not None)
+        if quiet:
+            assert next(follower) is None
+        else:
+            assert [next(events).cursor for _ in range(2)] == ["1-0", "99999999999999-0"]
 
         line.go_away()
         line.port, line.away = new.port, False
@@ -199,6 +206,32 @@ def test_a_follower_does_not_wait_for_the_clock_of_a_primary_that_is_gone(tmp_pa
             client.xadd(key, fields)
             assert pool.submit(next, events).result(10).cursor < "9"
         rooms.close()
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["threads", "asyncio"])
+def test_an_application_leaves_a_primary_that_was_demoted(tmp_path: Path, settings: Settings, *, live: bool) -> None:
+    """Its connections would stay open for ever, and refuse for ever; the name in the URL leads to the new primary by now."""
+    with server(tmp_path / "old") as old, server(tmp_path / "new") as new, lossy(old.port) as line:
+        given = msgspec.structs.replace(settings, redis_url=line.url)
+
+        def demote() -> None:
+            with old.client() as client:
+                client.replicaof("127.0.0.1", new.port)
+            line.port = new.port
+
+        async def track_both() -> int:
+            async with aio.open_fleet(given) as fleet:
+                await fleet.track([JOB])
+                demote()
+                return await fleet.track([OTHER])
+
+        if live:
+            assert asyncio.run(track_both()) == 1
+        else:
+            with open_fleet(given) as fleet:
+                fleet.track([JOB])
+                demote()
+                assert fleet.track([OTHER]) == 1
 
 
 def test_track_may_wait_for_replicas(tmp_path: Path, settings: Settings) -> None:

@@ -154,6 +154,10 @@ def test_a_broken_url_is_not_repeated(url: str) -> None:
 
 def test_settings_do_not_show_a_password() -> None:
     """Neither to repr, nor to rich, nor when a value is refused."""
+    own = f"redis+sentinel://h/s?sentinel_password={PASSWORD}&password=a,b@{PASSWORD}"
+    assert repr(Settings(redis_url=own)).startswith(
+        "Settings(redis_url='redis+sentinel://h/s?sentinel_password=***&password=***', "
+    )
     settings = Settings(redis_url=f"redis://:{PASSWORD}@h/0", endpoint_url=f"http://u:{PASSWORD}@h", rate=7.0)
     for text in (repr(settings), str(settings), pretty_repr(settings), repr([settings])):
         assert PASSWORD not in text
