@@ -16,12 +16,11 @@ if not now then
 end
 local totals = redis.call('HMGET', KEYS[5], 'calls', 'failed', 'throttled')
 local answered = (tonumber(totals[1]) or 0) - (tonumber(totals[2]) or 0) - (tonumber(totals[3]) or 0)
-local turn, since, same, troubled, was, waits, alarm = now, now, 0, 0, false, 0, 0
+local turn, since, same, troubled, waits, alarm = now, now, 0, 0, 0, 0
 local records = redis.call('HGETALL', KEYS[1])
 for i = 1, #records, 2 do
   local others, began, kind, then_answered = string.match(records[i + 1], '^(%d+) (%d+) (%S+) (%d+) ')
   if records[i] == ARGV[2] then
-    was = true
     if kind == ARGV[3] then since = tonumber(began) end
     if tonumber(then_answered) == answered then waits = 1 end
   elseif kind and redis.call('HEXISTS', KEYS[2], records[i]) == 1 then
@@ -39,10 +38,9 @@ if ARGV[4] ~= '' then
   elseif redis.call('GET', KEYS[3]) == 'on' then
     redis.call('SET', KEYS[3], 'on', 'PX', ARGV[7])
   end
-elseif was then
-  redis.call('HDEL', KEYS[1], ARGV[2])
-  redis.call('PUBLISH', KEYS[4], 'recovered')
-  if same == 0 and redis.call('GET', KEYS[3]) == 'on' then
+else
+  if redis.call('HDEL', KEYS[1], ARGV[2]) == 1 then redis.call('PUBLISH', KEYS[4], 'recovered') end
+  if same == 0 and redis.call('GET', KEYS[3]) ~= 'off' then -- 'on', or forgotten while nobody tried (a pause, a drain)
     redis.call('SET', KEYS[3], 'off', 'PX', ARGV[7])
     alarm = 1
   end
