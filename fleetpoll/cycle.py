@@ -59,8 +59,8 @@ class Pass:
 class Suspects:
     """Parts of leases that AWS refused as a whole, until the culprit among them is found.
 
-    A split takes more calls than a short lease or a scarce allowance may have room for. The next lease goes on where the last
-    one ended, else the same jobs would be split for ever and nobody behind the culprit would be looked at.
+    A split takes more calls than a short lease or a scarce allowance may have room for. The next lease goes on where the
+    last one ended, else the same jobs would be split for ever and nobody behind the culprit would be looked at.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Suspects:
             self._keep(*(part.difference(ids) for part in self._parts))
 
     def divided(self, ids: Sequence[str]) -> list[Sequence[str]]:
-        """What to ask for, the last part first: halves of those refused before, then all the others, then single suspects."""
+        """What to ask for, the last part first: halves of those refused before, then the others, then single suspects."""
         suspected = [[job_id for job_id in ids if job_id in part] for part in self._parts]
         first = [half for part in suspected if len(part) > 1 for half in halves(part)]
         last = [part for part in suspected if len(part) == 1]
@@ -201,7 +201,10 @@ class Cycle:
         self._rooms.schedule.release(lease, ids)
         if isinstance(held, Permit):
             self._bucket.refund(held)
-        if isinstance(answer, Refused):
+        if isinstance(answer, Permit):
+            if self._mono() + answer.wait_s >= begin_by:  # the next lease may be too short as well: no storm of claims
+                done.wait_s = self._rng.uniform(*RELEASED_AFTER_S)
+        else:
             paused = answer.reason is Reason.PAUSED
             too_far = answer.wait_s - self._settings.token_wait * self._rng.uniform(0.25, 0.75)
             done.wait_s = PAUSED_RECHECK_S if paused else max(0.0, too_far)

@@ -70,7 +70,7 @@ def test_an_alarm_that_was_over_is_raised_by_trouble_that_stays(rooms: Rooms, wo
 
 @pytest.mark.parametrize("forgotten", ["alarm", "troubles"])
 def test_the_end_of_a_trouble_is_told_after_a_long_silence(rooms: Rooms, workers: list[str], forgotten: str) -> None:
-    """While the budget is paused nobody tries, and the alarm is forgotten; what was told as an error has an end all the same."""
+    """While the budget is paused nobody tries, and the alarm is forgotten; what was told as an error has an end anyway."""
     rooms.troubles.report("w1", BROKEN, 0.5, 1.0)
     rooms.client.delete(rooms.keys.alarm(BROKEN.mark) if forgotten == "alarm" else rooms.keys.troubles)
 
@@ -79,7 +79,7 @@ def test_the_end_of_a_trouble_is_told_after_a_long_silence(rooms: Rooms, workers
 
 
 def test_a_worker_that_died_in_trouble_is_in_none(rooms: Rooms, workers: list[str], settings: Settings) -> None:
-    """Whoever took its place speaks for itself: status and doctor do not go on about the dead until the roster forgets them."""
+    """Whoever took its place speaks for itself: status and doctor do not go on about the dead until the sweep."""
     for name in ("w1", "w2"):
         rooms.troubles.report(name, EXPIRED, 0.5, 1.0)
     rooms.roster.beat("w1", Facts("host", 1, NOW, 5.0), now_ms=rooms.roster.now_ms() - 20_000)
