@@ -24,7 +24,7 @@ from fleetpoll.diff import Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
 from fleetpoll.jobs import NO_JOB, Description, JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
-from fleetpoll.state.allowance import PACE_S, Permit, Reason, Refused
+from fleetpoll.state.allowance import PACE_S, Permit, Reason
 from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
 from fleetpoll.state.pages import Lesson
 from fleetpoll.state.rooms import DESCRIBE, Rooms
