@@ -1,6 +1,7 @@
 -- trouble: a worker says that AWS fails it, or works again; it hears when it is its turn to try again. Idempotent.
 -- While AWS answers others, a turn is after the worker's own pause. If nobody was answered between two of its failures, those
 -- in trouble try one after the other, ARGV[6] ms apart, however many they are. Who works again rings for all of them.
+-- Who fails rings for the idle: they may sleep until the end of a lease that has been given back.
 -- The first of a kind raises the alarm, once in ARGV[7] ms; when the last is out of it, it is over.
 -- KEYS[1] troubles  hash worker id -> "turn since kind answered facts": ms of its next try, ms when it began, calls answered
 -- KEYS[2] roster    hash worker id -> "ms facts"  ARGV[1] now in ms, '' = server clock     ARGV[4] facts (JSON), '' = works again
@@ -33,6 +34,7 @@ if ARGV[4] ~= '' then
   turn = waits == 1 and turn + tonumber(ARGV[6]) or now + tonumber(ARGV[5])
   turn = math.min(turn, now + troubled * 10000) -- or the server's clock was set back
   redis.call('HSET', KEYS[1], ARGV[2], string.format('%.0f %.0f %s %.0f %s', turn, since, ARGV[3], answered, ARGV[4]))
+  redis.call('PUBLISH', KEYS[4], 'track')
   if redis.call('SET', KEYS[3], 'on', 'NX', 'PX', ARGV[7]) then
     alarm = 1
   elseif redis.call('GET', KEYS[3]) == 'on' then
