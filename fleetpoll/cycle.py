@@ -7,6 +7,7 @@ whether it may already be somebody else's.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -23,7 +24,7 @@ from fleetpoll.diff import Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
 from fleetpoll.jobs import NO_JOB, Description, JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
-from fleetpoll.state.allowance import PACE_S, Permit, Reason, Refused
+from fleetpoll.state.allowance import PACE_S, Permit, Reason
 from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
 from fleetpoll.state.pages import Lesson
 from fleetpoll.state.rooms import DESCRIBE, Rooms
@@ -31,6 +32,9 @@ from fleetpoll.state.schedule import IDS_PER_LEASE, Lease, Look, Nothing
 
 RELEASED_AFTER_S = (0.25, 1.0)
 """When the jobs of a failed call are due again: soon, and not all at once."""
+
+SUSPECTS_MAX = 16
+"""Refused parts that are remembered, of a hundred jobs at most each."""
 
 Wait = Callable[[float], bool]
 """Waits so many seconds; False when it was cut short because the worker is to stop."""
@@ -52,6 +56,43 @@ class Pass:
     slowed: bool = False  # the failure was a throttle that cut the fleet's rate
 
 
+class Suspects:
+    """Parts of leases that AWS refused as a whole, until the culprit among them is found.
+
+    A split takes more calls than a short lease or a scarce allowance may have room for. The next lease goes on where the
+    last one ended, else the same jobs would be split for ever and nobody behind the culprit would be looked at.
+    """
+
+    def __init__(self) -> None:
+        self._parts: deque[frozenset[str]] = deque(maxlen=SUSPECTS_MAX)
+
+    def refused(self, ids: Sequence[str]) -> None:
+        """One of these is a culprit; what was known of larger parts tells nothing more."""
+        self._keep(*(part for part in self._parts if part.isdisjoint(ids)), frozenset(ids))
+
+    def cleared(self, ids: Sequence[str]) -> None:
+        """None of these is one that has not been found."""
+        if self._parts:
+            self._keep(*(part.difference(ids) for part in self._parts))
+
+    def divided(self, ids: Sequence[str]) -> list[Sequence[str]]:
+        """What to ask for, the last part first: halves of those refused before, then the others, then single suspects."""
+        suspected = [[job_id for job_id in ids if job_id in part] for part in self._parts]
+        first = [half for part in suspected if len(part) > 1 for half in halves(part)]
+        last = [part for part in suspected if len(part) == 1]
+        others = [job_id for job_id in ids if not any(job_id in part for part in self._parts)]
+        return [*last, *([others] if others else []), *first]
+
+    def _keep(self, *parts: frozenset[str]) -> None:
+        self._parts = deque(filter(None, parts), SUSPECTS_MAX)
+
+
+def halves(ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The second half and the first one."""
+    middle = len(ids) // 2
+    return ids[middle:], ids[:middle]
+
+
 class Cycle:
     """Takes one lease through the rooms, for the worker `worker_id`. `wait` is how it sleeps, so that a drain can end it."""
 
@@ -69,7 +110,7 @@ class Cycle:
         self._rooms, self._api, self._settings = rooms, api, settings
         self._mono, self._rng, self._wait, self._worker_id = mono, rng, wait, worker_id
         self._bucket: FleetBucket = rooms.buckets[DESCRIBE]
-        self._choice = Choice(settings)
+        self._choice, self._suspects = Choice(settings), Suspects()
         self._call_s = settings.connect_timeout + settings.read_timeout
         self._patience = Patience(round(settings.missing_grace * 1000), settings.missing_checks)
 
@@ -94,7 +135,7 @@ class Cycle:
 
         Whatever else goes wrong, all that are left are given back.
         """
-        parts = [ids]
+        parts = self._suspects.divided(ids)
         while parts:
             left = [job_id for part in parts for job_id in part]
             ids = parts.pop()
@@ -103,15 +144,18 @@ class Cycle:
                 return
             found, granted = answer
             if not isinstance(found, BadRequest):
+                self._suspects.cleared(ids)
                 looks, lesson = self._plan(lease, ids, found, granted, done)
                 self._settle(lease, looks, done, asked=len(ids), lesson=lesson)
-            elif len(ids) > 1:
-                middle = len(ids) // 2
-                parts += (ids[middle:], ids[:middle])
-            elif not self._refuses_only(lease, left, done):
-                return
-            else:
+                continue
+            self._suspects.refused(ids)
+            if len(ids) > 1:
+                parts += halves(ids)
+            elif self._refuses_only(lease, left, done):
+                self._suspects.cleared(ids)
                 self._settle(lease, [self._rejected(lease, ids[0], found)], done, asked=1)
+            else:
+                return
 
     def _ask(
         self, lease: Lease, ids: Sequence[str], left: Sequence[str], done: Pass
@@ -135,6 +179,7 @@ class Cycle:
         answer = self._ask(lease, (NO_JOB,), left, done)
         if answer is not None and isinstance(answer[0], BadRequest):
             done.failure = answer[0]
+            self._suspects.cleared(left)
             self._rooms.schedule.release(lease, left, delay_s=self._rng.uniform(*RELEASED_AFTER_S))
             return False
         return answer is not None
@@ -156,7 +201,10 @@ class Cycle:
         self._rooms.schedule.release(lease, ids)
         if isinstance(held, Permit):
             self._bucket.refund(held)
-        if isinstance(answer, Refused):
+        if isinstance(answer, Permit):
+            if self._mono() + answer.wait_s >= begin_by:  # the next lease may be too short as well: no storm of claims
+                done.wait_s = self._rng.uniform(*RELEASED_AFTER_S)
+        else:
             paused = answer.reason is Reason.PAUSED
             too_far = answer.wait_s - self._settings.token_wait * self._rng.uniform(0.25, 0.75)
             done.wait_s = PAUSED_RECHECK_S if paused else max(0.0, too_far)

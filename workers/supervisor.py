@@ -130,7 +130,7 @@ class Supervisor:
             log.info("poller left by order", poller=pid)
             slot.left = True
             return
-        if code == poller.EXIT_SETTINGS:
+        if code == poller.EXIT_SETTINGS and not self._ever_booted:  # else a profile that is being rewritten: try again
             self._exit = poller.EXIT_SETTINGS
             return
         if not slot.booted and (slot.overdue or code not in KILLED):
@@ -139,7 +139,8 @@ class Supervisor:
                 log.error("no poller can boot, giving up", tries=self._boot_failures, exit_code=code)
                 self._exit = EXIT_BOOT
                 return
-        slot.deaths = 1 if now - slot.since > HEALTHY_S else slot.deaths + 1
+        healthy = slot.booted and now - slot.since > HEALTHY_S  # a boot that takes long before it fails is no life
+        slot.deaths = 1 if healthy else slot.deaths + 1
         first_s, longest_s = RESTART_S
         pause_s = min(longest_s, first_s * 2.0 ** (slot.deaths - 1)) * self._rng.uniform(0.5, 1.0)
         slot.next_start = now + pause_s

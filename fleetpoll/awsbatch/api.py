@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 HTTP_NOT_GOOD = 300  # from here on, botocore makes an error of an answer
 POOL = 10  # connections kept for threads that share a client, as botocore's own default; it warns of each one more
+CREDENTIALS_S = 5.0  # the longest silence of whoever gives credentials: it comes on top of a call's own time
 PARSED = "fleetpollDescriptions"
 NO_RETRIES = {"mode": "standard", "total_max_attempts": 1}
 
@@ -33,6 +35,19 @@ NO_RETRIES = {"mode": "standard", "total_max_attempts": 1}
 def one_request(config: Config) -> Config:
     """A configuration of somebody else's client, with one HTTP request for each call of it."""
     return config.merge(Config(retries=NO_RETRIES))
+
+
+def credentials_config(settings: Settings) -> Config:
+    """For the clients that the SDK makes of itself, to get credentials of STS or SSO in the midst of a call of ours.
+
+    By the SDK's own defaults a silent STS would hold that call for five minutes: far beyond its lease, and a poller that
+    stands still for so long is killed before it can say why.
+    """
+    return Config(
+        retries=NO_RETRIES,
+        connect_timeout=min(CREDENTIALS_S, settings.connect_timeout),
+        read_timeout=min(CREDENTIALS_S, settings.read_timeout),
+    )
 
 
 def open_client(settings: Settings, *, parameter_validation: bool = True) -> Any:
@@ -49,7 +64,9 @@ def open_client(settings: Settings, *, parameter_validation: bool = True) -> Any
         parameter_validation=parameter_validation,
     )
     try:
-        session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+        below = botocore.session.get_session()
+        below.set_default_client_config(credentials_config(settings))
+        session = boto3.Session(botocore_session=below, profile_name=settings.profile, region_name=settings.region)
         return session.client("batch", config=config, endpoint_url=settings.endpoint_url)
     except NoRegionError:
         raise SettingsError("No AWS Region: set `region`, FLEETPOLL_REGION or AWS_DEFAULT_REGION.") from None

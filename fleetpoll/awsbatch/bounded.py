@@ -49,6 +49,8 @@ class Bounded:
             raise self._too_slow() from error
         except HTTPError as error:
             raise Unreachable(f"AWS Batch's answer broke off: {error}", type(error).__name__, "connection") from error
+        if response.raw.length_remaining:  # read1 takes the end of a connection for the end of the body
+            raise Unreachable("AWS Batch's answer broke off: the connection ended early", "IncompleteRead", "connection")
         return AWSResponse(response.url, response.status_code, response.headers, Whole(body))
 
     def _parts(self, raw: Any, deadline: float) -> Iterator[bytes]:

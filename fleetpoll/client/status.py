@@ -105,9 +105,11 @@ def public_beat(beat: Beat) -> dict[str, Any]:
 def status_of(rooms: Rooms) -> FleetStatus:
     """Read the status: a handful of commands, none of which grows with the number of jobs."""
     live, tracked = rooms.ledger.sizes()
+    now_ms, workers = rooms.roster.now_ms(), rooms.roster.workers()
+    living = {beat.worker_id for beat in alive(workers, now_ms)}  # one that died in trouble is in none
     return FleetStatus(
         fleet=rooms.keys.fleet,
-        now_ms=rooms.roster.now_ms(),
+        now_ms=now_ms,
         jobs=rooms.ledger.counts(),
         live=live,
         tracked=tracked,
@@ -115,8 +117,8 @@ def status_of(rooms: Rooms) -> FleetStatus:
         bucket=rooms.buckets[DESCRIBE].view(),
         totals=rooms.ledger.totals(),
         lag=lag_of([t.lag_ms for t in rooms.events.recent(RECENT) if t.lag_ms is not None]),
-        workers=rooms.roster.workers(),
-        troubles=shared(rooms.troubles.all()),
+        workers=workers,
+        troubles=shared(one for one in rooms.troubles.all() if one.worker_id in living),
         order=rooms.roster.order(),
     )
 

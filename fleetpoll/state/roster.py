@@ -88,7 +88,7 @@ class Roster:
     def _beat(self, worker_id: str, facts: str, now_ms: int | None) -> Heard:
         args = ("" if now_ms is None else now_ms, worker_id, facts)
         k = self._keys
-        stamp, order, new = self._scripts.run("beat", (k.roster, k.order, k.leases, k.troubles), args)
+        stamp, order, new = self._scripts.run("beat", (k.roster, k.order, k.leases, k.troubles, k.doorbell), args)
         return Heard(int(stamp), parse_order(order), bool(new))
 
     def workers(self) -> list[Beat]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.awsbatch.words import advice
-from fleetpoll.errors import AccessDenied
+from fleetpoll.errors import AccessDenied, Unreachable
 from fleetpoll.settings import Settings
 from tests.integration.bad_server import UNKNOWN, Answer, BadServer, serving
 
@@ -124,3 +126,25 @@ def test_the_signature_that_aws_explains_is_not_repeated(aws: BadServer) -> None
 
     assert "Canonical String" in str(error)
     assert token[:20] not in str(error)
+
+
+def test_a_silent_sts_holds_a_call_no_longer_than_a_silent_aws(
+    aws: BadServer, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role that is assumed in the midst of a call has the call's patience and one request, not the SDK's five minutes."""
+    token = file.with_name("token")
+    token.write_text("a token of a service account")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/poller")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        api = BatchApi(Settings(endpoint_url=aws.url, connect_timeout=0.3, read_timeout=0.3))
+        start = time.monotonic()
+        with pytest.raises(Unreachable) as caught:
+            api.describe([UNKNOWN])
+        took_s = time.monotonic() - start
+        api._client.close()
+
+    assert caught.value.kind == "timeout"
+    assert took_s < 5.0
+    assert aws.asked == []

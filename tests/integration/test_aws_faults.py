@@ -30,7 +30,7 @@ KINDS = {
     Fault.SERVER: "server",
     Fault.UNAVAILABLE: "server",
     Fault.HTML: "body",
-    Fault.CUT: "body",
+    Fault.CUT: "connection",
     Fault.TRUNCATED: "body",
     Fault.SLOW: "timeout",
     Fault.HANG: "timeout",

@@ -122,6 +122,7 @@ ANSWERS = [
     pytest.param(Answer(200, b"<html>Sign in to the network</html>"), Unreachable, id="captive portal"),
     pytest.param(Answer(200, GOOD[:-9]), Unreachable, id="half a body"),
     pytest.param(Answer(200, GOOD[:-9], cut=True), Unreachable, id="cut connection"),
+    pytest.param(Answer(200, GOOD, cut=True), Unreachable, id="less than promised"),
     pytest.param(Answer(204, b""), Unreachable, id="204"),
     pytest.param(Answer(reset=True), Unreachable, id="reset"),
     pytest.param(Answer(hang=True), Unreachable, id="silence"),

@@ -200,3 +200,19 @@ def test_a_token_that_is_too_far_off_is_not_booked(simulator: Simulator, rooms: 
     assert done.wait_s is not None
     assert 0 < done.wait_s < 2.0
     assert claimable(rooms) == set(make_ids(5))
+
+
+def test_a_lease_that_does_not_fit_a_call_is_not_claimed_again_at_once(
+    simulator: Simulator, rooms: Rooms, build: Build
+) -> None:
+    """Where Redis is farther than the settings leave time for, no call can begin: that must not become a storm of claims."""
+    rooms.schedule.track(make_ids(5))
+    rooms.buckets[DESCRIBE].reserve(0.0)
+    nap(2 / RATE)  # a token is there
+
+    done = build(simulator.url, token_wait=1e-6, visibility=28.00001).run()
+
+    assert (done.calls, done.idle, booked(rooms)) == (0, False, 0)
+    assert done.wait_s is not None
+    assert done.wait_s > 0
+    assert claimable(rooms) == set(make_ids(5))

@@ -19,7 +19,7 @@ from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease
 from tests.ids import make_ids
-from tests.integration.cycles import Build
+from tests.integration.cycles import Build, nap
 
 RATE = 200.0
 GOOD, BAD, SLOW_DOWN = 200, 400, 429
@@ -181,6 +181,24 @@ def test_a_lease_that_runs_out_amid_a_split_is_left_alone(fussy: FussyServer, ur
     done = build(url).run()
 
     assert (done.kept, statuses(rooms)) == (100, Counter({JobStatus.RUNNING: 99, JobStatus.REJECTED: 1}))
+
+
+@pytest.mark.parametrize("calls", [3, 5])
+def test_leases_too_short_for_a_split_find_the_culprits_all_the_same(
+    fussy: FussyServer, url: str, rooms: Rooms, build: Build, calls: int
+) -> None:
+    """A lease goes on where the one before it ended, so that a culprit holds up nobody for ever."""
+    ids, before = make_ids(100), 0
+    fussy.culprits = {ids[3], ids[70]}
+    rooms.schedule.track(ids)
+    cycle = build(url, wait=lambda wait_s: nap(wait_s) and len(fussy.asked) < before + calls)
+
+    for _ in range(60):
+        before = len(fussy.asked)
+        cycle.run()
+
+    assert {event.job_id for event in rooms.events.read(BEGINNING) if event.after is JobStatus.REJECTED} == fussy.culprits
+    assert rooms.ledger.counts() == {JobStatus.RUNNING: 98, JobStatus.REJECTED: 2}
 
 
 def test_a_rejected_job_that_is_opened_again_may_be_described(

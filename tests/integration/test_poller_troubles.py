@@ -23,6 +23,7 @@ from fleetpoll.simulator.config import Fault, SimulatorConfig
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import Rooms, open_rooms
 from fleetpoll.state.roster import Facts
+from fleetpoll.state.schedule import Lease
 from tests.servers import free_port
 from workers import troubles
 from workers.poller import Poller
@@ -138,6 +139,27 @@ def test_one_bad_host_among_good_ones_stops_nobody(
     assert [(trouble.kind, trouble.workers) for trouble in seen.troubles] == [("connection", 4)]
     assert said(log, "AWS fails") == ["error"]
     assert set(after.failures) == {"connection"}
+
+
+@pytest.mark.parametrize("why", ["trouble", "leaves"])
+def test_the_idle_take_over_from_a_worker_that_gives_its_jobs_back(
+    simulator: Simulator, rooms: Rooms, settings: Settings, redis_url: str, why: str
+) -> None:
+    """Whoever found all jobs on loan to it, and sleeps until that loan would end, hears that they are to be had again."""
+    rooms.schedule.track(simulator.populate(50))
+    lease = rooms.schedule.claim(60.0, margin_s=5.0, worker_id="bad")
+    assert isinstance(lease, Lease)
+    with pollers(redis_url, settings, simulator.url) as (good,):
+        wait_until(lambda: good.worker_id in {one.worker_id for one in rooms.roster.workers()}, DEADLINE_S, "a beat")
+        start = time.monotonic()
+        wait_until(lambda: time.monotonic() - start > 0.3, DEADLINE_S, "it to fall asleep")
+        rooms.schedule.release(lease, list(lease.jobs), delay_s=0.25)
+        if why == "trouble":
+            aws_trouble(rooms, "bad").failed(AccessDenied("no", "AccessDenied"))
+        else:
+            rooms.roster.leave("bad")
+
+        assert wait_until(lambda: calls(simulator) > 0, DEADLINE_S, "a look at the jobs") < 5.0
 
 
 def aws_trouble(rooms: Rooms, name: str = "me") -> AwsTrouble:

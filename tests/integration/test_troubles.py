@@ -68,6 +68,26 @@ def test_an_alarm_that_was_over_is_raised_by_trouble_that_stays(rooms: Rooms, wo
     assert alarms.count(True) == 1
 
 
+@pytest.mark.parametrize("forgotten", ["alarm", "troubles"])
+def test_the_end_of_a_trouble_is_told_after_a_long_silence(rooms: Rooms, workers: list[str], forgotten: str) -> None:
+    """While the budget is paused nobody tries, and the alarm is forgotten; what was told as an error has an end anyway."""
+    rooms.troubles.report("w1", BROKEN, 0.5, 1.0)
+    rooms.client.delete(rooms.keys.alarm(BROKEN.mark) if forgotten == "alarm" else rooms.keys.troubles)
+
+    assert rooms.troubles.over("w1", BROKEN).alarm
+    assert not rooms.troubles.over("w1", BROKEN).alarm
+
+
+def test_a_worker_that_died_in_trouble_is_in_none(rooms: Rooms, workers: list[str], settings: Settings) -> None:
+    """Whoever took its place speaks for itself: status and doctor do not go on about the dead until the sweep."""
+    for name in ("w1", "w2"):
+        rooms.troubles.report(name, EXPIRED, 0.5, 1.0)
+    rooms.roster.beat("w1", Facts("host", 1, NOW, 5.0), now_ms=rooms.roster.now_ms() - 20_000)
+
+    assert [trouble.workers for trouble in status_of(rooms).troubles] == [1]
+    assert [finding.found[:16] for finding in check_troubles(Fleet(rooms, settings))] == ["1 of 10 workers "]
+
+
 def test_those_in_trouble_take_turns_while_nobody_is_answered(rooms: Rooms, workers: list[str]) -> None:
     """At first each makes its own pause; with the next failure they line up, in whatever trouble they are."""
     firsts = [rooms.troubles.report(name, EXPIRED, 0.5, 2.0, now_ms=NOW) for name in workers]
