@@ -19,7 +19,7 @@ from fleetpoll.cadence.elastic import Even
 from fleetpoll.cadence.policy import Allowed, Cadence
 from fleetpoll.cadence.stays import standing
 from fleetpoll.clock import Mono
-from fleetpoll.diff import Moved, Outcome, Patience, compare
+from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
 from fleetpoll.jobs import NO_JOB, Description, JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
@@ -187,8 +187,8 @@ class Cycle:
         looks = [look_of(i, outcome, cadence, now_ms, self._rng) for i, outcome in outcomes.items()]
         for at, look in enumerate(looks):
             if look.job_id in lease.followed:
-                self._follow(look, found.get(look.job_id), allowed.rhythm_s, done)
-                looks[at] = look_of_array(look, lease.jobs[look.job_id], allowed, now_ms, self._rng)
+                looks[at] = look_of_array(look, outcomes[look.job_id], allowed, now_ms, self._rng)
+                self._follow(looks[at], found.get(look.job_id), allowed.rhythm_s, done)
         return looks, Lesson(cadence.price_step, *choice.notebook.homework()) if choice.learns else None
 
     def _follow(self, look: Look, described: Description | None, pause_s: float, done: Pass) -> None:
@@ -227,9 +227,15 @@ class Cycle:
         done.moved += [look.transition for look in looks if look.transition is not None]
 
 
-def look_of_array(look: Look, known: Snapshot, allowed: Allowed, now_ms: int, rng: Random) -> Look:
-    """The settlement of an array that is followed: its children wait to be noticed, whatever its own status is worth."""
-    return look if look.delay_s is None else replace(look, delay_s=Even(allowed).delay_s(standing(known, now_ms), rng))
+def look_of_array(look: Look, outcome: Outcome, allowed: Allowed, now_ms: int, rng: Random) -> Look:
+    """The settlement of an array that is followed: its children wait to be noticed, whatever its own status is worth.
+
+    One that was over before it was given, and that an answer left out, is asked for again: its size is not known yet.
+    """
+    asked_again = isinstance(outcome, Missing) and outcome.known.status.terminal and outcome.record is not None
+    if look.delay_s is None and not asked_again:
+        return look
+    return replace(look, delay_s=Even(allowed).delay_s(standing(outcome.known, now_ms), rng))
 
 
 def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: Random) -> Look:
