@@ -14,22 +14,15 @@ local function forget(id)
   redis.call('HINCRBY', KEYS[3], string.match(record, '"(%u+)"') or 'UNKNOWN', -1)
   return 1
 end
--- A child that is forgotten before it was over: the array's summary does not count it as ended, so follow.lua must not either.
-local function leaves(parent, child)
-  redis.call('ZREM', KEYS[7], child)
-  local brood = redis.call('ZREM', KEYS[6], child) == 1 and redis.call('HGET', KEYS[5], parent)
-  if brood then
-    brood = cjson.decode(brood)
-    brood[7] = brood[7] + 1
-    redis.call('HSET', KEYS[5], parent, cjson.encode(brood))
-  end
-end
 
-local known = 0
+local known, left = 0, {} -- parent -> children that are forgotten before they are over
 for i = 1, #ARGV do
   local id = ARGV[i]
   if string.byte(id, 37) == 58 then -- the colon of a child's id
-    leaves(string.sub(id, 1, 36), string.format('%s:%05d', string.sub(id, 1, 36), string.sub(id, 38)))
+    local parent = string.sub(id, 1, 36)
+    local child = string.format('%s:%05d', parent, string.sub(id, 38))
+    left[parent] = (left[parent] or 0) + redis.call('ZREM', KEYS[6], child)
+    redis.call('ZREM', KEYS[7], child)
   elseif redis.call('HDEL', KEYS[5], id) == 1 then -- what is left of them was made meanwhile, and may have been woken
     local first, past = '[' .. id .. ':', '(' .. id .. ';'
     for _, child in ipairs(redis.call('ZRANGEBYLEX', KEYS[6], first, past)) do
@@ -39,5 +32,13 @@ for i = 1, #ARGV do
     redis.call('ZREMRANGEBYLEX', KEYS[7], first, past)
   end
   known = known + forget(id)
+end
+for parent, children in pairs(left) do -- the array's summary does not count them as ended, so follow.lua must not either
+  local brood = children > 0 and redis.call('HGET', KEYS[5], parent)
+  if brood then
+    brood = cjson.decode(brood)
+    brood[7] = brood[7] + children
+    redis.call('HSET', KEYS[5], parent, cjson.encode(brood))
+  end
 end
 return known
