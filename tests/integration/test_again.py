@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from fleetpoll.aio import open_fleet
+from fleetpoll.cadence.learned import PRICE_START
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.cycle import Pass
 from fleetpoll.errors import SettingsError
@@ -170,6 +171,23 @@ def test_an_array_that_was_over_and_that_aws_has_forgotten_is_let_go(rooms: Room
 
     assert (passes, rooms.broods.sizes()) == (3, (0, 0))
     assert [event.job_id for event in rooms.events.read(BEGINNING)] == [ONE]
+
+
+def test_an_array_and_children_that_sleep_do_not_move_the_price(rooms: Rooms, build: Build) -> None:
+    """No plan for them is kept: if they counted, other jobs would be looked at more, or less, than they are worth."""
+    array = {"size": 3, "statusSummary": {"SUCCEEDED": 1, "RUNNING": 2}}
+    jobs = [{"jobId": ONE, "status": "PENDING", "jobName": "a", "arrayProperties": array}]
+    jobs += [{"jobId": child, "status": "RUNNING", "jobName": "a"} for child in children(ONE, 0, 1, 2)]
+    rooms.broods.adopt([ONE])
+    with serving() as server:
+        server.answer = Answer(body=msgspec.json.encode({"jobs": jobs}))
+        cycle = build(server.url)
+        deadline = time.monotonic() + DEADLINE_S
+        while rooms.client.zcard(rooms.keys.started) < 3:
+            assert time.monotonic() < deadline
+            nap(min(0.1, cycle.run().wait_s or 0.0))
+
+    assert rooms.knowledge.price() in {None, PRICE_START}
 
 
 def test_each_attempt_that_failed_is_told_with_its_number_and_reason(
