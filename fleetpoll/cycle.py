@@ -20,7 +20,7 @@ from fleetpoll.cadence.elastic import Even
 from fleetpoll.cadence.policy import Allowed, Cadence
 from fleetpoll.cadence.stays import standing
 from fleetpoll.clock import Mono
-from fleetpoll.diff import Moved, Outcome, Patience, compare
+from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
 from fleetpoll.jobs import NO_JOB, Description, JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
@@ -230,13 +230,16 @@ class Cycle:
             described = found.get(job_id)
             if described is not None and described.status is not None:  # else the answer tells nothing of it
                 choice.note(outcome.known, outcome.record or outcome.known, lease.looked_ms(job_id), now_ms)
+        # An array waits for its children to be noticed, whatever its own status is worth, and they sleep: no plan is kept, so
+        # none must tell what is asked for.
         lead_s, overdue_s = mono - lease.asked_at, (lease.claimed_ms - lease.due_ms) / 1000
         cadence = choice.cadence(allowed, lease.price, lead_s, max(0.0, overdue_s))
-        looks = [look_of(i, outcome, cadence, now_ms, self._rng) for i, outcome in outcomes.items()]
+        even, apart = Even(allowed), lease.followed | lease.sleepers
+        looks = [look_of(i, o, even if i in apart else cadence, now_ms, self._rng) for i, o in outcomes.items()]
         for at, look in enumerate(looks):
             if look.job_id in lease.followed:
-                self._follow(look, found.get(look.job_id), allowed.rhythm_s, done)
-                looks[at] = look_of_array(look, lease.jobs[look.job_id], allowed, now_ms, self._rng)
+                looks[at] = look_of_array(look, outcomes[look.job_id], allowed.rhythm_s)
+                self._follow(looks[at], found.get(look.job_id), allowed.rhythm_s, done)
         return looks, Lesson(cadence.price_step, *choice.notebook.homework()) if choice.learns else None
 
     def _follow(self, look: Look, described: Description | None, pause_s: float, done: Pass) -> None:
@@ -275,9 +278,13 @@ class Cycle:
         done.moved += [look.transition for look in looks if look.transition is not None]
 
 
-def look_of_array(look: Look, known: Snapshot, allowed: Allowed, now_ms: int, rng: Random) -> Look:
-    """The settlement of an array that is followed: its children wait to be noticed, whatever its own status is worth."""
-    return look if look.delay_s is None else replace(look, delay_s=Even(allowed).delay_s(standing(known, now_ms), rng))
+def look_of_array(look: Look, outcome: Outcome, rhythm_s: float) -> Look:
+    """The settlement of an array that is followed.
+
+    One that was over before it was given, and that an answer left out, is asked for again: its size is not known yet.
+    """
+    asked_again = isinstance(outcome, Missing) and outcome.known.status.terminal and outcome.record is not None
+    return replace(look, delay_s=rhythm_s) if asked_again else look
 
 
 def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: Random) -> Look:

@@ -70,11 +70,13 @@ def compare(known: Snapshot, described: Description | None, now_ms: int, patienc
 
 
 def _missing(known: Snapshot, now_ms: int, patience: Patience) -> Outcome:
-    if known.status.terminal or now_ms - known.tracked_ms < patience.grace_ms:
-        return Missing(known, None)  # one that is over and was asked for once more stays what it is
+    if not known.status.terminal and now_ms - known.tracked_ms < patience.grace_ms:
+        return Missing(known, None)
     absences = known.absences + 1
     if absences < patience.checks:
         return Missing(known, msgspec.structs.replace(known, absences=absences))
+    if known.status.terminal:  # one that is over and was asked for once more stays what it is
+        return Missing(known, None)
     status, reason = JobStatus.LOST, f"AWS Batch left this job out of {absences} answers in a row"
     if known.status is not JobStatus.UNSEEN:
         status = JobStatus.EXPIRED

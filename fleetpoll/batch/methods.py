@@ -31,7 +31,7 @@ from fleetpoll.errors import (
     JobOver,
     JobStatusUnknown,
 )
-from fleetpoll.jobs import GIVEN_UP, TERMINAL
+from fleetpoll.jobs import GIVEN_UP, TERMINAL, JobStatus
 
 RNG = SystemRandom()
 """The operating system's randomness: processes that were forked after this was loaded must not sleep in step."""
@@ -268,6 +268,8 @@ class BatchMethods:
         return self._error(JobOver, words)
 
     def _lost(self, job_id: str, job: dict[str, Any]) -> Exception:
-        advice = "Check the id, and that the fleet has the job's account and Region; `fleetpoll untrack` forgets it."
+        seen = job["status"] == JobStatus.EXPIRED
+        check = "How it ended is not known" if seen else "Check the id, and that the fleet has the job's account and Region"
+        advice = f"{check}; `fleetpoll untrack` forgets it."
         reason = job.get("statusReason", "")
         return self._error(JobLost, f"AWS Batch job ({job_id}) is {job['status']}: {reason}. {advice}")

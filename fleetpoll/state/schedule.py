@@ -49,6 +49,7 @@ class Lease:
     price: float | None = None  # ln p of a look; None: nobody has learnt anything yet
     scores: dict[str, float] = field(default_factory=dict)
     followed: frozenset[str] = frozenset()  # arrays whose children are followed
+    sleepers: frozenset[str] = frozenset()  # children of those, which sleep again when they are settled and not over
 
     def looked_ms(self, job_id: str) -> int:
         """When a job was looked at last, within a part of a hundred of what has passed; 0 if that is not known."""
@@ -146,12 +147,13 @@ class Schedule:
         """
         asked_at = self._mono()
         k = self._keys
-        keys = (k.schedule, k.ledger, k.totals, k.leases, k.price, k.broods)
+        keys = (k.schedule, k.ledger, k.totals, k.leases, k.price, k.broods, k.children)
         args = (_now(now_ms), limit, _ms(visibility_s), _ms(patience_s), worker_id)
         claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:
             return Nothing(None if wait_or_due < 0 else wait_or_due / 1000, int(live))
-        price, followed, *jobs = rest
+        price, brood, *jobs = rest
+        sleepers = frozenset(job_id for job_id in brood if ":" in job_id)
         records = {job_id: record(text) if text else Snapshot() for job_id, text in zip(jobs[::3], jobs[1::3], strict=True)}
         return Lease(
             fence=fence,
@@ -163,7 +165,8 @@ class Schedule:
             trusted_until=asked_at + visibility_s - margin_s,
             price=as_price(price),
             scores=dict(zip(records, map(float, jobs[2::3]), strict=True)),
-            followed=frozenset(followed),
+            followed=frozenset(brood) - sleepers,
+            sleepers=sleepers,
         )
 
     def release(

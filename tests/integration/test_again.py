@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from fleetpoll.aio import open_fleet
+from fleetpoll.cadence.learned import PRICE_START
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.cycle import Pass
 from fleetpoll.errors import SettingsError
@@ -23,6 +24,8 @@ from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.schedule import Lease, Look
 from tests.ids import make_ids
+from tests.integration.arrays import children, scheduled
+from tests.integration.bad_server import Answer, serving
 from tests.integration.cycles import Build, nap
 from tests.integration.moves import move_all
 
@@ -131,6 +134,60 @@ def test_a_job_that_aws_shows_no_more_is_expired(simulator: Simulator, rooms: Ro
         rooms.schedule.reopen([job_id], events_kept=100)
 
     assert ends == [JobStatus.EXPIRED, JobStatus.LOST]
+
+
+def test_an_array_that_was_over_and_that_an_answer_left_out_is_asked_for_again(rooms: Rooms, build: Build) -> None:
+    """Nothing is known of its children yet: one answer without it must not cost them."""
+    rooms.schedule.track([ONE])
+    move_all(rooms, JobStatus.SUCCEEDED)
+    rooms.broods.adopt([ONE])
+    with serving() as server:
+        cycle = build(server.url)
+        server.answer = Answer(body=b'{"jobs": []}')
+        assert cycle.run().kept == 1
+        assert (rooms.broods.sizes().arrays, rooms.ledger.sizes()) == (1, (1, 1))
+        array = {"size": 3, "statusSummary": {"SUCCEEDED": 3}}
+        job = {"jobId": ONE, "jobName": "a", "status": "SUCCEEDED", "arrayProperties": array}
+        server.answer = Answer(body=msgspec.json.encode({"jobs": [job]}))
+        rooms.client.zadd(rooms.keys.schedule, {ONE: 1})
+        cycle.run()
+
+    assert scheduled(rooms) == set(children(ONE, 0, 1, 2))
+    assert [event.job_id for event in rooms.events.read(BEGINNING)] == [ONE]
+
+
+def test_an_array_that_was_over_and_that_aws_has_forgotten_is_let_go(rooms: Rooms, build: Build) -> None:
+    """After as many answers as any other job is given; what it was known to be is not published again."""
+    rooms.schedule.track([ONE])
+    move_all(rooms, JobStatus.SUCCEEDED)
+    rooms.broods.adopt([ONE])
+    with serving() as server:
+        server.answer = Answer(body=b'{"jobs": []}')
+        cycle, passes = build(server.url, missing_checks=3), 0
+        while rooms.ledger.sizes()[0]:
+            rooms.client.zadd(rooms.keys.schedule, {ONE: 1})
+            cycle.run()
+            passes += 1
+
+    assert (passes, rooms.broods.sizes()) == (3, (0, 0))
+    assert [event.job_id for event in rooms.events.read(BEGINNING)] == [ONE]
+
+
+def test_an_array_and_children_that_sleep_do_not_move_the_price(rooms: Rooms, build: Build) -> None:
+    """No plan for them is kept: if they counted, other jobs would be looked at more, or less, than they are worth."""
+    array = {"size": 3, "statusSummary": {"SUCCEEDED": 1, "RUNNING": 2}}
+    jobs = [{"jobId": ONE, "status": "PENDING", "jobName": "a", "arrayProperties": array}]
+    jobs += [{"jobId": child, "status": "RUNNING", "jobName": "a"} for child in children(ONE, 0, 1, 2)]
+    rooms.broods.adopt([ONE])
+    with serving() as server:
+        server.answer = Answer(body=msgspec.json.encode({"jobs": jobs}))
+        cycle = build(server.url)
+        deadline = time.monotonic() + DEADLINE_S
+        while rooms.client.zcard(rooms.keys.started) < 3:
+            assert time.monotonic() < deadline
+            nap(min(0.1, cycle.run().wait_s or 0.0))
+
+    assert rooms.knowledge.price() in {None, PRICE_START}
 
 
 def test_each_attempt_that_failed_is_told_with_its_number_and_reason(

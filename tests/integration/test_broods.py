@@ -11,7 +11,7 @@ from fleetpoll.jobs import Array, JobStatus, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.broods import Broods
 from fleetpoll.state.rooms import Rooms
-from fleetpoll.state.schedule import Lease, Look
+from fleetpoll.state.schedule import Lease, Look, untrack_keys
 from tests.ids import make_ids
 from tests.integration.arrays import children, ends, scheduled
 
@@ -181,3 +181,32 @@ def test_an_array_is_forgotten_with_its_children(rooms: Rooms) -> None:
     assert rooms.ledger.sizes() == (1, 1)
     assert rooms.ledger.counts() == {JobStatus.PENDING: 1}
     assert rooms.client.zcard(rooms.keys.started) == rooms.client.zcard(rooms.keys.finished) == 0
+
+
+def test_a_child_that_was_forgotten_hides_nobodys_end(rooms: Rooms) -> None:
+    """It has not ended, so the next one that ends is looked for, and found, at the next look."""
+    rooms.broods.adopt([ARRAY], now_ms=NOW)
+    settle_all(rooms, NOW, {ARRAY: JobStatus.PENDING})
+    rooms.broods.follow(ARRAY, Array(5, ended=0, running=5), now_ms=NOW)
+    first, second, third, *_ = children(ARRAY, *range(5))
+    assert rooms.schedule.untrack([first, second]) == 0
+    assert rooms.schedule.untrack([first]) == 0  # again
+
+    assert rooms.broods.follow(ARRAY, Array(5, ended=1, running=4), now_ms=NOW) == 3
+    settle_all(rooms, NOW, {third: JobStatus.SUCCEEDED}, JobStatus.RUNNING)
+
+    assert ends(rooms) == {third: [JobStatus.SUCCEEDED]}
+    assert rooms.broods.follow(ARRAY, Array(5, ended=1, running=4), now_ms=NOW) == 0
+
+
+def test_children_that_were_woken_while_their_array_is_forgotten_are_forgotten_with_it(rooms: Rooms) -> None:
+    """Who forgets it read that no child is known yet; then a worker made them, and woke some."""
+    rooms.broods.adopt([ARRAY], now_ms=NOW)
+    settle_all(rooms, NOW, {ARRAY: JobStatus.PENDING})
+    rooms.broods.follow(ARRAY, Array(1_200, ended=1, running=0), now_ms=NOW)
+    assert len(scheduled(rooms)) > 1
+
+    assert rooms.scripts.run("untrack", untrack_keys(rooms.keys), [ARRAY]) == 1
+
+    assert (scheduled(rooms), rooms.broods.sizes(), rooms.ledger.sizes()) == (set(), (0, 0), (0, 0))
+    assert rooms.ledger.counts() == {}

@@ -106,6 +106,16 @@ class Workers(RuleBasedStateMachine):
             self._model.ended_ms.pop(job_id, None)
         assert self._rooms.schedule.untrack(ids[:2]) == len(known)
 
+    @rule(ids=st.lists(st.sampled_from(ALL), min_size=1, unique=True))
+    def reopen(self, ids: list[str]) -> None:
+        """What is over is as new, and that is told; what lives, on loan or not, and what is not known, is left alone."""
+        over = [job_id for job_id in ids if job_id in self._model.ended_ms]
+        assert self._rooms.schedule.reopen(ids, events_kept=1000, now_ms=self._now_ms) == len(over)
+        for job_id in over:
+            del self._model.ended_ms[job_id]
+            self._model.events.append((job_id, self._model.jobs[job_id].record.status, JobStatus.UNSEEN))
+            self._model.jobs[job_id] = Job(self._now_ms, Snapshot(tracked_ms=self._now_ms))
+
     @rule(passed_ms=st.sampled_from((1, 400, 3_000, VISIBILITY_MS - 1, VISIBILITY_MS + 1)))
     def pass_time(self, passed_ms: int) -> None:
         """Leases end by that alone; jobs that ended a while ago are forgotten, and may be tracked as new ones."""

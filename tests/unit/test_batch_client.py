@@ -47,6 +47,13 @@ def test_each_end_has_its_error(status: str | None, kind: type[errors.BatchError
         ours(described(status)).hook.check_job_success(JOB)
 
 
+@pytest.mark.parametrize(("status", "words"), [("EXPIRED", "How it ended is not known"), ("LOST", "Check the id")])
+def test_who_saw_a_job_is_not_told_to_check_its_id(status: str, words: str) -> None:
+    """AWS has shown an EXPIRED job: id, account and Region were right."""
+    with pytest.raises(errors.JobLost, match=rf"is {status}: .*\. {words}"):
+        ours(described(status)).hook.check_job_success(JOB)
+
+
 def test_other_failures_have_their_errors() -> None:
     """No description, too many checks."""
     with pytest.raises(errors.DescriptionFailed):

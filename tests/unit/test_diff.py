@@ -119,9 +119,11 @@ def test_too_many_absences_in_a_row_end_a_job_that_was_seen(seen: JobStatus) -> 
 @pytest.mark.parametrize("over", sorted(TERMINAL))
 def test_a_job_that_is_over_and_absent_stays_what_it_is(over: JobStatus) -> None:
     """An array that is looked at once more for its children's sake may be gone by now: its end is not published again."""
-    known = msgspec.structs.replace(RUNNING, status=over, absences=9)
+    known = msgspec.structs.replace(RUNNING, status=over, absences=PATIENCE.checks - 2)
+    again = msgspec.structs.replace(known, absences=PATIENCE.checks - 1)
 
-    assert compare(known, None, NOW, PATIENCE) == Missing(known, None)
+    assert compare(known, None, NOW, PATIENCE) == Missing(known, again)
+    assert compare(again, None, NOW, PATIENCE) == Missing(again, None)
 
 
 def test_one_check_loses_a_job_at_its_first_absence() -> None:

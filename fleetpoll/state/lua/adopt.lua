@@ -16,7 +16,7 @@ local stamp, new, adopted = string.format('%.0f', now), 0, 0
 for i = 4, #ARGV do
   local id = ARGV[i]
   new = new + redis.call('HSETNX', KEYS[1], id, ARGV[2] .. stamp .. ARGV[3])
-  if redis.call('HSETNX', KEYS[5], id, '[0,"","",-1,0,0]') == 1 then
+  if redis.call('HSETNX', KEYS[5], id, '[0,"","",-1,0,0,0]') == 1 then
     adopted = adopted + 1
     redis.call('ZREM', KEYS[4], id)
     local score = redis.call('ZSCORE', KEYS[2], id)

@@ -1,7 +1,8 @@
 -- brood: the head of the verbs on an array whose children are followed: know them by number, and how to wake one.
 -- A child that is not over and not on the schedule sleeps: nobody looks at it. The first calls make the children, STEP each.
 -- KEYS[1] schedule  zset job id -> due ms         KEYS[5] broods    hash parent -> [children made; the last of the started and
--- KEYS[2] ledger    hash job id -> snapshot        of all that was woken; then: how many were over, wakings in vain, ms]
+-- KEYS[2] ledger    hash job id -> snapshot        of all that was woken; then: how many were over, wakings in vain, ms;
+-- and how many were forgotten before they were over, see untrack.lua]
 -- KEYS[3] counts    hash status -> jobs           KEYS[6] children  zset of "parent:number in five digits", none of them over
 -- KEYS[4] finished  zset job id -> settled ms     KEYS[7] started   zset of those children that were seen to have started
 -- KEYS[8] doorbell  channel                       ARGV[1] now in ms, '' = server clock     ARGV[2] parent   ARGV[3] STEP

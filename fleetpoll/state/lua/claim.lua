@@ -8,8 +8,8 @@
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] now in ms, '' = server clock     ARGV[3] visibility ms
 -- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] limit                            ARGV[4] patience ms
 -- KEYS[3] totals    hash counter -> number        ARGV[5] worker id, '' = nobody's
--- KEYS[4] leases    hash worker id -> fence       KEYS[5] price, string: ln p of a look     KEYS[6] broods, see follow.lua
--- Returns {now, live, fence, due ms of the oldest, price or '', {id of a brood, …}, id, snapshot, score, id, snapshot, …}
+-- KEYS[4] leases    hash worker id -> fence       KEYS[5] price, string: ln p of a look     KEYS[6] broods, KEYS[7] children, see follow.lua
+-- Returns {now, live, fence, due ms of the oldest, price or '', {id of a brood or of a child of one, …}, id, snapshot, score, id, …}
 --      or {now, live, '', ms until it may be worth asking}, where -1 ms means that nothing is scheduled at all
 local now = tonumber(ARGV[1])
 if not now then
@@ -17,8 +17,7 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local limit, patience, by_now = tonumber(ARGV[2]), tonumber(ARGV[4]), string.format('%.1f', now + 0.5)
-local reply = {string.format('%.0f', now), redis.call('ZCARD', KEYS[1]), ''}
-local last = ARGV[5] ~= '' and redis.call('HGET', KEYS[4], ARGV[5])
+local reply, last = {string.format('%.0f', now), redis.call('ZCARD', KEYS[1]), ''}, ARGV[5] ~= '' and redis.call('HGET', KEYS[4], ARGV[5])
 if last then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], last, last)) do
     redis.call('ZADD', KEYS[1], string.format('%.0f', now - math.max(0, patience)), id)
@@ -52,9 +51,10 @@ for i = 1, #due, 2 do
 end
 redis.call('ZADD', KEYS[1], 'XX', unpack(scored))
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], reply[3]) end
-local broods = redis.call('EXISTS', KEYS[6]) == 1 and redis.call('HMGET', KEYS[6], unpack(ids)) or {}
+local broods = redis.call('EXISTS', KEYS[6]) == 1 and redis.call('HMGET', KEYS[6], unpack(ids))
 for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
   reply[3 * i + 4], reply[3 * i + 5], reply[3 * i + 6] = ids[i], record or '', due[2 * i]
-  if broods[i] then table.insert(reply[6], ids[i]) end
+  local child = broods and string.byte(ids[i], 37) == 58 and string.format('%s:%05d', string.sub(ids[i], 1, 36), string.sub(ids[i], 38))
+  if broods and broods[i] or child and redis.call('ZSCORE', KEYS[7], child) then table.insert(reply[6], ids[i]) end
 end
 return reply

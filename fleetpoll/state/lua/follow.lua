@@ -7,7 +7,7 @@
 -- ARGV[7] children that have ended     ARGV[8] children that are STARTING or RUNNING     ARGV[9] PAUSE in ms
 -- Returns {how many were woken, 1 = the children are still being made: call again}
 local ended, running, pause = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local found = size - redis.call('ZLEXCOUNT', KEYS[6], first, past)
+local found = size - redis.call('ZLEXCOUNT', KEYS[6], first, past) - brood[7]
 local missing, vain = ended - found, found > brood[4] and 0 or brood[5] + 1
 local early = vain > 0 and now - brood[6] < pause * math.min(12, 2 ^ math.max(0, vain - 16))
 if missing <= 0 or early then return {0, 0} end
