@@ -17,12 +17,12 @@ import msgspec
 from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.cadence.choice import Choice
 from fleetpoll.cadence.elastic import Even
-from fleetpoll.cadence.policy import Allowed, Cadence
+from fleetpoll.cadence.policy import Cadence
 from fleetpoll.cadence.stays import standing
 from fleetpoll.clock import Mono
 from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
-from fleetpoll.jobs import NO_JOB, Description, JobStatus, Snapshot, Transition
+from fleetpoll.jobs import NO_JOB, Description, JobStatus, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.allowance import PACE_S, Permit, Reason
 from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
@@ -230,8 +230,8 @@ class Cycle:
             described = found.get(job_id)
             if described is not None and described.status is not None:  # else the answer tells nothing of it
                 choice.note(outcome.known, outcome.record or outcome.known, lease.looked_ms(job_id), now_ms)
-        # An array waits for its children to be noticed, whatever its own status is worth, and they sleep: no plan is kept, so
-        # none must tell what is asked for.
+        # An array waits for its children to be noticed, whatever its own status is worth, and they sleep: no plan is kept,
+        # so none must tell what is asked for.
         lead_s, overdue_s = mono - lease.asked_at, (lease.claimed_ms - lease.due_ms) / 1000
         cadence = choice.cadence(allowed, lease.price, lead_s, max(0.0, overdue_s))
         even, apart = Even(allowed), lease.followed | lease.sleepers

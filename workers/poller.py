@@ -21,7 +21,7 @@ from fleetpoll.cadence.policy import PATIENCE
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.cycle import Cycle, Pass
 from fleetpoll.errors import SettingsError, StateError, Throttled
-from fleetpoll.janitor import STEP, Janitor
+from fleetpoll.janitor import FORGOTTEN_BEATS, STEP, Janitor
 from fleetpoll.jobs import JobStatus
 from fleetpoll.logs import configure
 from fleetpoll.settings import Settings
@@ -83,7 +83,7 @@ class Poller:
         self._aws = AwsTrouble(rooms.troubles, self.worker_id, self._host, self._mono, self._rng)
         self._redis = Setback(*REDIS_RETRY_S)
         self._bugs = Setback(*REDIS_RETRY_S)
-        self._known = False  # to the roster
+        self._known, self._beaten = False, 0.0  # to the roster; when
 
     def run(self) -> None:
         """Work until told to leave."""
@@ -164,6 +164,14 @@ class Poller:
                 log.warning("AWS refuses to describe a job", job=transition.job_id, reason=transition.reason)
             log.debug("transition", job=transition.job_id, before=str(transition.before), after=str(transition.after))
 
+    def _tell_of_being_forgotten(self, silent_s: float) -> None:
+        """Either Redis has lost what it knew, or we were silent for so long that others took us off the roster."""
+        if silent_s > FORGOTTEN_BEATS * self._settings.beat:
+            words = "silent for long, and off the roster by now; if redis was flushed or replaced, track the jobs again"
+            log.warning(words, silent_s=round(silent_s, 1))
+        else:
+            log.error("redis has forgotten this worker; if it was flushed or replaced, track the jobs again")
+
     def _report_losses(self, done: Pass) -> None:
         """What another worker has by now, or what nobody has heard the end of; neither costs a job or an event."""
         if done.lost:
@@ -179,8 +187,8 @@ class Poller:
             facts = Facts(self._host, self._pid, self._started_ms, self._settings.beat, self._calls, VERSION)
             heard = self._rooms.roster.beat(self.worker_id, facts)
             if heard.new and self._known:
-                log.error("redis has forgotten this worker; if it was flushed or replaced, track the jobs again")
-            self._known = True
+                self._tell_of_being_forgotten(now - self._beaten)
+            self._known, self._beaten = True, now
             self._obey(heard.order)
             self._next_beat = now + self._settings.beat
         if now >= self._next_sweep:

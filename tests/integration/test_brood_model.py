@@ -190,7 +190,7 @@ class Brood(RuleBasedStateMachine):
         return isinstance(lease, Lease)
 
     def _plan(self, answer: Answer, steps: int | None = None) -> None:
-        """Children are woken before anything is settled; all that is to be woken, or so many calls of it. No lease suffers."""
+        """Children are woken before anything is settled: all that are to be, or so many calls of it. No lease suffers."""
         before = stored(self._rooms).schedule.items()
         for parent in answer.lease.followed:
             over, b = answer.status(parent).terminal, self._rooms.broods
