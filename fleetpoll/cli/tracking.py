@@ -24,7 +24,11 @@ Examples:
 @ids_argument
 @ids_file
 @click.option("--skip-bad", is_flag=True, help="Name bad ids and track the others; without it nothing is tracked then.")
-@click.option("--again", is_flag=True, help="Watch those once more that are over already, as if they were new.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Watch those once more that are over already, as if they were new; not an array's children.",
+)
 @click.option("--children", is_flag=True, help="The IDs are those of arrays: follow their children as well.")
 @as_json
 @pass_asked

@@ -19,6 +19,7 @@ from statistics import median
 
 import msgspec
 
+from benchmarks.machine import facts
 from tests.chaos.checks import ends, failures
 from tests.chaos.driver import Run
 from tests.chaos.history import History
@@ -55,7 +56,8 @@ def main(words: list[str]) -> int:
     for name, value in told.items():
         say(f"  {name:<34} {value}")
     if given.json:
-        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(told | {"failures": found}), indent=2))
+        result = {"machine": facts({}), "figures": told, "failures": found}
+        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
     if found:
         say(f"{len(found)} promises are broken; logs and notes stay in {folder}", *found)
         return FAILED
