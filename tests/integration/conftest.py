@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
 
+from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.clock import system_mono
 from fleetpoll.settings import Settings
 from fleetpoll.state.allowance import Allowance
@@ -45,3 +47,17 @@ def build(rooms: Rooms, settings: Settings) -> Iterator[Build]:
 def given(redis_url: str, settings: Settings, rooms: Rooms) -> Settings:
     """The test's own fleet on the session's server, which other clients leave clean."""
     return msgspec.structs.replace(settings, redis_url=redis_url)
+
+
+@pytest.fixture
+def api_at() -> Iterator[Callable[..., BatchApi]]:
+    """Makes a BatchApi for a URL and settings."""
+    made: list[BatchApi] = []
+
+    def make(url: str | None, **more: Any) -> BatchApi:
+        made.append(BatchApi(Settings(endpoint_url=url, **more)))
+        return made[-1]
+
+    yield make
+    for api in made:
+        api._client.close()

@@ -128,20 +128,6 @@ def bad() -> Iterator[BadServer]:
         yield server
 
 
-@pytest.fixture
-def api_at() -> Iterator[Callable[..., BatchApi]]:
-    """Makes a BatchApi for a URL and settings."""
-    made: list[BatchApi] = []
-
-    def make(url: str | None, **more: Any) -> BatchApi:
-        made.append(BatchApi(Settings(endpoint_url=url, **more)))
-        return made[-1]
-
-    yield make
-    for api in made:
-        api._client.close()
-
-
 def failure(call: Callable[[], object]) -> AwsError:
     """The error with which a call ends."""
     with pytest.raises(AwsError) as caught:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -29,20 +28,6 @@ def simulator() -> Iterator[Simulator]:
     """A simulator whose jobs live for an hour."""
     with Simulator(SimulatorConfig(seed=11, life_min_s=3600, life_max_s=3600)) as running:
         yield running
-
-
-@pytest.fixture
-def api_at() -> Iterator[Callable[..., BatchApi]]:
-    """Makes a BatchApi for a URL and settings."""
-    made: list[BatchApi] = []
-
-    def make(url: str | None, **more: Any) -> BatchApi:
-        made.append(BatchApi(Settings(endpoint_url=url, **more)))
-        return made[-1]
-
-    yield make
-    for api in made:
-        api._client.close()
 
 
 def failure(call: Callable[[], object]) -> AwsError:

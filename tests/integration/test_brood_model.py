@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fleetpoll.jobs import Array, JobStatus, Transition
 from fleetpoll.state import broods
@@ -22,6 +21,7 @@ from fleetpoll.state.schedule import Lease, Look, untrack_keys
 from tests.chaos.consistency import stored
 from tests.ids import make_ids
 from tests.integration.arrays import children, ends
+from tests.integration.machines import interleave
 
 START_MS = 1_900_000_000_000
 VISIBILITY_MS = 60_000
@@ -215,28 +215,19 @@ class Brood(RuleBasedStateMachine):
         self._rooms.schedule.settle(answer.lease, looks, events_kept=1000, asked=len(looks), now_ms=self._now_ms)
 
 
-def check(rooms: Rooms, monkeypatch: pytest.MonkeyPatch, examples: int, steps: int) -> None:
-    """So many interleavings, the same ones in every run; scripts take small steps, so that there are several."""
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts take small steps, so that there are several."""
     monkeypatch.setattr(broods, "STEP", STEP)
-    profile = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    machine: Any = lambda: Brood(rooms)  # noqa: E731 - hypothesis wants a class, and takes whatever makes a machine
-    run_state_machine_as_test(machine, settings=profile)
 
 
-def test_no_interleaving_loses_a_child(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_interleaving_loses_a_child(rooms: Rooms) -> None:
     """Whatever workers and users do, and wherever they die, each child that is asked for is told of, once."""
-    check(rooms, monkeypatch, examples=40, steps=25)
+    interleave(lambda: Brood(rooms), examples=40, steps=25)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-def test_no_interleaving_loses_a_child_in_minutes_of_trying(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_interleaving_loses_a_child_in_minutes_of_trying(rooms: Rooms) -> None:
     """The same, with many more and longer ones."""
-    check(rooms, monkeypatch, examples=2000, steps=50)
+    interleave(lambda: Brood(rooms), examples=2000, steps=50)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import heapq
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fleetpoll.clock import system_mono
 from fleetpoll.state.allowance import PACE_S, Allowance, Permit, Refused
 from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.rooms import DESCRIBE, Rooms
+from tests.integration.machines import interleave
 
 START_US = 1_800_000_000_000_000
 RATE, BURST = 10.0, 1.0
@@ -121,27 +120,13 @@ class Callers(RuleBasedStateMachine):
         self._granted -= self._bucket.refund(holder.permit, now_us=self._now_us)
 
 
-def check(rooms: Rooms, examples: int, steps: int) -> None:
-    """So many interleavings, the same ones in every run."""
-    profile = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    machine: Any = lambda: Callers(rooms)  # noqa: E731 - hypothesis wants a class, and takes whatever makes a machine
-    run_state_machine_as_test(machine, settings=profile)
-
-
 def test_no_interleaving_breaks_the_allowance(rooms: Rooms) -> None:
     """Whoever comes, goes, waits or is never heard of again, no window holds more calls than burst + rate · t."""
-    check(rooms, examples=20, steps=25)
+    interleave(lambda: Callers(rooms), examples=20, steps=25)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_no_interleaving_breaks_the_allowance_in_minutes_of_trying(rooms: Rooms) -> None:
     """The same, with many more and longer ones."""
-    check(rooms, examples=2000, steps=60)
+    interleave(lambda: Callers(rooms), examples=2000, steps=60)

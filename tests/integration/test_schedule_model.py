@@ -6,13 +6,11 @@ The model does not foresee which jobs a claim takes, it says which it may take a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.state.delays import is_due_time
@@ -20,6 +18,7 @@ from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.schedule import Lease, Look, Nothing
 from tests.chaos.consistency import stored
 from tests.ids import make_ids
+from tests.integration.machines import interleave
 
 START_MS = 1_800_000_000_000
 VISIBILITY_MS = 60_000
@@ -254,27 +253,13 @@ class Workers(RuleBasedStateMachine):
             job.due_ms = self._now_ms + round(look.delay_s * 1000)
 
 
-def check(rooms: Rooms, examples: int, steps: int) -> None:
-    """So many interleavings, the same ones in every run."""
-    profile = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    machine: Any = lambda: Workers(rooms)  # noqa: E731 - hypothesis wants a class, and takes whatever makes a machine
-    run_state_machine_as_test(machine, settings=profile)
-
-
 def test_no_interleaving_breaks_the_schedule(rooms: Rooms) -> None:
     """Whatever workers do and however late, no job is lost, held twice or published twice."""
-    check(rooms, examples=80, steps=30)
+    interleave(lambda: Workers(rooms), examples=80, steps=30)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_no_interleaving_breaks_the_schedule_in_minutes_of_trying(rooms: Rooms) -> None:
     """The same, with many more and longer ones."""
-    check(rooms, examples=3000, steps=60)
+    interleave(lambda: Workers(rooms), examples=3000, steps=60)
