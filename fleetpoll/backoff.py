@@ -12,6 +12,8 @@ DELAY_MAX_S = 600.0
 GROWTH = 0.6
 GROWN = math.ceil(math.sqrt(DELAY_MAX_S - 1.0) / GROWTH)
 """After so many tries a delay grows no more."""
+DOUBLINGS = 32
+"""No delay of ours doubles more often; and after 1,024 times a float cannot."""
 
 
 def base_delay(tries: float) -> float:
@@ -29,6 +31,11 @@ def exponential_delay(tries: float, rng: Random) -> float:
     """A delay in seconds after `tries` looks: uniform between a third of `base_delay(tries)` and all of it."""
     base = base_delay(tries)
     return rng.uniform(base / 3, base)
+
+
+def doubling_delay(first_s: float, longest_s: float, times: int) -> float:
+    """A delay that doubles: `first_s` after one failure in a row, never more than `longest_s`, after however many."""
+    return min(longest_s, first_s * 2.0 ** min(times - 1, DOUBLINGS))
 
 
 def add_jitter(delay: float, rng: Random, *, width: float = 1.0, minima: float = 0.0) -> float:

@@ -17,6 +17,7 @@ from random import Random
 import structlog
 
 from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.backoff import doubling_delay
 from fleetpoll.cadence.policy import PATIENCE
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.cycle import Cycle, Pass
@@ -59,7 +60,7 @@ class Setback:
     def pause_s(self, rng: Random) -> float:
         """The next pause: doubling, and never the same for two pollers."""
         self.failures += 1
-        return min(self.longest_s, self.first_s * 2.0 ** (self.failures - 1)) * rng.uniform(0.5, 1.0)
+        return doubling_delay(self.first_s, self.longest_s, self.failures) * rng.uniform(0.5, 1.0)
 
 
 class Poller:

@@ -18,6 +18,7 @@ from random import Random
 
 import structlog
 
+from fleetpoll.backoff import doubling_delay
 from fleetpoll.clock import system_mono
 from fleetpoll.settings import Settings
 from workers import poller
@@ -141,8 +142,7 @@ class Supervisor:
                 return
         healthy = slot.booted and now - slot.since > HEALTHY_S  # a boot that takes long before it fails is no life
         slot.deaths = 1 if healthy else slot.deaths + 1
-        first_s, longest_s = RESTART_S
-        pause_s = min(longest_s, first_s * 2.0 ** (slot.deaths - 1)) * self._rng.uniform(0.5, 1.0)
+        pause_s = doubling_delay(*RESTART_S, slot.deaths) * self._rng.uniform(0.5, 1.0)
         slot.next_start = now + pause_s
         log.warning("poller died, replacing it", poller=pid, exit_code=code, pause_s=round(pause_s, 2))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from fleetpoll.awsbatch.words import advice
+from fleetpoll.backoff import doubling_delay
 from fleetpoll.errors import AccessDenied, AwsError
 from fleetpoll.state.schedule import IDS_PER_LEASE
 from fleetpoll.state.troubles import Trouble, Troubles
@@ -74,8 +75,8 @@ class AwsTrouble:
             return Turn()
         self._reports += 1
         longest_s = max(PAUSE_S[1], SHARE_S * self._same)
-        pause_s = doubled(PAUSE_S[0], longest_s, self._reports) * self._rng.uniform(0.5, 1.0)
-        every_s = doubled(*EVERY_S, self._reports) * self._rng.uniform(0.7, 1.0)
+        pause_s = doubling_delay(PAUSE_S[0], longest_s, self._reports) * self._rng.uniform(0.5, 1.0)
+        every_s = doubling_delay(*EVERY_S, self._reports) * self._rng.uniform(0.7, 1.0)
         standing = self._troubles.report(self._worker_id, trouble, pause_s, every_s)
         self._say(trouble, alarm=standing.alarm)
         self.reported, self._same = trouble, standing.same
@@ -109,8 +110,3 @@ class AwsTrouble:
         """Nothing is to be asked. Whoever has heard that AWS works again takes others' word for it."""
         if self.others_work:
             self.works()
-
-
-def doubled(first_s: float, longest_s: float, times: int) -> float:
-    """The pause after so many failures: doubling, up to the longest."""
-    return min(longest_s, first_s * 2.0 ** min(times - 1, 32))

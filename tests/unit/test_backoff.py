@@ -10,7 +10,8 @@ from statistics import fmean
 
 import pytest
 
-from fleetpoll.backoff import DELAY_MAX_S, add_jitter, base_delay, exponential_delay, total_delay
+from fleetpoll.backoff import DELAY_MAX_S, add_jitter, base_delay, doubling_delay, exponential_delay, total_delay
+from workers.poller import Setback
 
 DRAWS = 20_000
 STANDARD_ERRORS = 4.0
@@ -95,3 +96,9 @@ def test_signs_are_ignored(delay: float, width: float, minima: float) -> None:
 def test_without_width_there_is_no_jitter() -> None:
     """A width of 0 leaves the delay as it is."""
     assert add_jitter(2.5, Random(1), width=0) == 2.5
+
+
+def test_a_delay_that_doubles_has_a_longest_however_often() -> None:
+    """A Redis that is away for a night is thousands of failures in a row: the pause stays, nothing overflows."""
+    assert [doubling_delay(0.25, 2.0, times) for times in (1, 2, 3, 4, 5, 5_000)] == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0]
+    assert Setback(0.25, 2.0, failures=5_000).pause_s(Random(1)) <= 2.0
