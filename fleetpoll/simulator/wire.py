@@ -25,6 +25,8 @@ class Request:
     query: str
     body: bytes
     keep_alive: bool
+    authorization: str = ""
+    token: str = ""  # of a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     connection = headers.get("connection", "").lower()
     keep_alive = connection == "keep-alive" if version == "HTTP/1.0" else connection != "close"
     url = urlsplit(target)
-    return Request(method, unquote(url.path), url.query, body, keep_alive)
+    authorization, token = headers.get("authorization", ""), headers.get("x-amz-security-token", "")
+    return Request(method, unquote(url.path), url.query, body, keep_alive, authorization, token)
 
 
 def write_response(writer: asyncio.StreamWriter, response: Response, *, keep_alive: bool) -> None:
