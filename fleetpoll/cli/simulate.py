@@ -130,7 +130,7 @@ def serve(life: Pair | None, **plain: Any) -> None:
     no signatures, and asks nobody who gives it orders (under /_simulator/), so it listens on loopback unless told to.
 
     Every account and Region has limits and jobs of its own: AWS_ACCESS_KEY_ID=AKIASIMU111122223333 calls from account
-    111122223333, in its own Region; any other key from the default account. AWS_ENDPOINT_URL_STS may lead here, too.
+    111122223333 in the Region of the call, any other key from the default account. AWS_ENDPOINT_URL_STS may lead here, too.
     """
     config = SimulatorConfig(**bounds(life), **plain)
     run(config, announce)

@@ -3,10 +3,11 @@
 It exists because rate, scale and lag cannot be tried on AWS or on moto: 100,000 jobs, a token bucket per
 operation, and a witness that stands on the API's side of the wire and owes nothing to the poller's own figures.
 
-There is one account in one Region, the default one, for all who do not care. A key `AKIASIMU` and twelve digits is of the
-account with that number; with the Region that the SDK signs for, it names an account that is made when it is first met,
-and has limits, disturbances, jobs and a witness of its own. STS is at the same address (`AWS_ENDPOINT_URL_STS`): AssumeRole gives
-keys `ASIASIMU…` of the role's account, with an external id if one is configured, and for as long as configured.
+There is one account in one Region, the default one, for all who do not care. A key `AKIASIMU` and twelve digits is of
+the account with that number; with the Region that the SDK signs for, it names an account that is made when it is first
+met, and has limits, disturbances, jobs and a witness of its own. STS is at the same address (`AWS_ENDPOINT_URL_STS`):
+AssumeRole gives keys `ASIASIMU…` of the role's account, with an external id if one is configured, and for as long as
+configured.
 
 Faithful (held by tests against botocore's own shapes and, where moto can, against moto):
 
@@ -26,7 +27,8 @@ Faithful (held by tests against botocore's own shapes and, where moto can, again
 
 Not faithful: signatures, permissions, queues and job definitions are not checked; anybody may assume any role;
 `dependsOn`, `timeout` and `evaluateOnExit` are accepted and not acted on; no EKS; job ARNs are not ids here; capacity
-is endless; terminating takes effect at once; a job between two attempts has no `startedAt`; refusals other than that of a 101st id are in our words; nothing survives the process.
+is endless; terminating takes effect at once; a job between two attempts has no `startedAt`; refusals other than that of
+a 101st id are in our words; nothing survives the process.
 
 The rooms: `laws` and `stages` (what is drawn) → `lifecycle` (pure: a job's life) → `records` (a job) → `population` (all
 jobs), `descriptions` (their JSON) and `mix` (kinds of jobs) → `account` (with `gates` before `buckets`, and the `witness`
