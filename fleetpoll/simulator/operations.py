@@ -135,9 +135,14 @@ def describe(account: Account, body: bytes, asked_ms: int) -> bytes:
         raise refusal("At least one job is required.")
     now_ms = account.clock()
     found = account.visible(dict.fromkeys(ids), now_ms)
-    answer = b'{"jobs":[' + b",".join([job.template.render(job, now_ms) for job in found]) + b"]}"
+    pieces = [b'{"jobs":[']
+    for number, job in enumerate(found):
+        if number:
+            pieces.append(b",")
+        pieces += job.template.pieces(job, now_ms)
+    pieces.append(b"]}")
     account.witness.describe(ids, asked_ms, [job.seen(now_ms) for job in found], now_ms)
-    return answer
+    return b"".join(pieces)
 
 
 def submit(account: Account, body: bytes, asked_ms: int) -> bytes:
