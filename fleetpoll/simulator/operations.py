@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -13,6 +12,7 @@ from fleetpoll.simulator.account import ApiError
 from fleetpoll.simulator.config import Operation
 from fleetpoll.simulator.descriptions import revised
 from fleetpoll.simulator.lifecycle import CANCELLABLE, MAX_ATTEMPTS, cut, gather
+from fleetpoll.simulator.wire import request_id
 from fleetpoll.simulator.witness import IDS_PER_CALL
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ def parse(body: bytes, kind: type[T]) -> T:
 
 def refusal(text: str) -> ApiError:
     """A ClientException in the form that AWS gives it."""
-    return ApiError(400, "ClientException", f"Error executing request, Exception : {text}, RequestId: {uuid.uuid4()}")
+    return ApiError(400, "ClientException", f"Error executing request, Exception : {text}, RequestId: {request_id()}")
 
 
 VERBS: dict[Operation, Callable[[Account, bytes, int], bytes]] = {

@@ -7,15 +7,15 @@ Any role of any account may be assumed by anybody who knows the external id, if 
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import UTC, datetime
 from html import escape
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from fleetpoll.simulator.account import ApiError
 from fleetpoll.simulator.credentials import TEMPORARY, Caller, Session
-from fleetpoll.simulator.wire import Response
+from fleetpoll.simulator.wire import Response, request_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +79,7 @@ def failure_in_xml(error: ApiError) -> Response:
 
 def document(name: str, inner: str, status: int = 200) -> Response:
     """An answer, whose request id stands within a good one's metadata and bare in an error."""
-    request_id = f"<RequestId>{uuid.uuid4()}</RequestId>"
-    tail = f"<ResponseMetadata>{request_id}</ResponseMetadata>" if status == 200 else request_id  # noqa: PLR2004 - success
+    tail = f"<RequestId>{request_id()}</RequestId>"
+    if status == HTTPStatus.OK:
+        tail = f"<ResponseMetadata>{tail}</ResponseMetadata>"
     return Response(f'<{name} xmlns="{NAMESPACE}">{inner}{tail}</{name}>'.encode(), status, content_type=XML)
