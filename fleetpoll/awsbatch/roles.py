@@ -74,9 +74,3 @@ class _Assumed:
         if parse_timestamp(given["expiry_time"]) <= datetime.now(UTC):
             raise AccessDenied(f"{STS} gave credentials that have expired already, by the clock of this host", "ExpiredToken")
         return given
-
-
-def account_of(session: Any) -> str:
-    """The account whose credentials a boto3 session has, by one GetCallerIdentity. Raises AccessDenied or Unreachable."""
-    with named(STS), closing(session.client("sts")) as client:
-        return str(client.get_caller_identity()["Account"])

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from fleetpoll.awsbatch.api import BatchApi, open_session
-from fleetpoll.awsbatch.roles import account_of, session_name
+from fleetpoll.awsbatch.roles import session_name
+from fleetpoll.awsbatch.whose import place_of
 from fleetpoll.awsbatch.words import advice
-from fleetpoll.errors import AccessDenied, AwsError, Unreachable
+from fleetpoll.errors import AccessDenied, AwsError, SettingsError, Unreachable
 from fleetpoll.settings import Settings
 from tests.integration.bad_server import UNKNOWN, Answer, serving
 from tests.integration.sts_server import Aws, Sts, refusal
@@ -219,10 +220,19 @@ def test_the_sts_of_the_region_is_asked(more: dict[str, Any]) -> None:
     assert client.meta.endpoint_url == "https://sts.eu-west-1.amazonaws.com"
 
 
-def test_sts_says_whose_credentials_they_are(sts: Sts) -> None:
-    """One request."""
-    assert account_of(open_session(Settings())) == "111122223333"
+def test_sts_says_whose_credentials_they_are(aws: Aws, sts: Sts) -> None:
+    """By one request; a role's own ARN says it without."""
+    sts.account = "444455556666"
+
+    assert place_of(Settings(endpoint_url=aws.url)) == ("444455556666", "us-east-1")
+    assert place_of(Settings(endpoint_url=aws.url, role_arn=ROLE, region="eu-west-1")) == ("111122223333", "eu-west-1")
     assert len(sts.asked) == 1
+
+
+def test_aws_is_not_asked_who_calls_a_pretend_aws(aws: Aws) -> None:
+    """The real STS hears nothing of trials."""
+    with pytest.raises(SettingsError, match="AWS_ENDPOINT_URL_STS"):
+        place_of(Settings(endpoint_url=aws.url))
 
 
 @pytest.mark.parametrize(("fleet", "name"), [("prod", "fleetpoll-prod"), ("a/b c", "fleetpoll-a-b-c"), ("x" * 64, None)])
