@@ -41,7 +41,9 @@ def _refuse_one_identity(sources: Sources, flags_from: str) -> None:
     for name in IDENTITY:
         if name not in sources.flags:
             continue
-        differ = [fleet for fleet, own in sources.sections.items() if own.get(name, sources.flags[name]) != sources.flags[name]]
+        differ = [
+            fleet for fleet, own in sources.sections.items() if own.get(name, sources.flags[name]) != sources.flags[name]
+        ]
         if differ and len(sources.sections) > 1:
             raise SettingsError(
                 f"{flags_from}: {name} would be that of all {len(sources.sections)} fleets, and [{SECTIONS}.{differ[0]}]"

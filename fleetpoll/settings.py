@@ -211,12 +211,12 @@ def load(
     return read(environ, config, flags, flags_from).one()
 
 
-def read(
-    environ: Mapping[str, str], config: str | Path | None, flags: Mapping[str, Any] | None, flags_from: str
-) -> Sources:
+def read(environ: Mapping[str, str], config: str | Path | None, flags: Mapping[str, Any] | None, flags_from: str) -> Sources:
     """What all sources say, read and checked one by one; how they relate is seen when settings are made of them."""
     file = str(config)
     top = from_file(Path(config)) if config is not None else {}
+    if isinstance(top.get("fleet"), dict):
+        raise SettingsError(f"{file}: [fleet.NAME] is no section; did you mean [{SECTIONS}.NAME]?")
     sections = {name: _section(file, name, values) for name, values in _sections(file, top.pop(SECTIONS, {}))}
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     return Sources(
@@ -263,7 +263,9 @@ def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, stric
     try:
         converted = msgspec.convert(table(value) if field.name in TABLES else value, field.type, strict=strict)
     except (ValueError, OverflowError, RecursionError) as error:
-        raise SettingsError(f"{source}: {shown(field.name, value)} will not do: {bounded(str(error), LISTED_MAX)}.") from None
+        raise SettingsError(
+            f"{source}: {shown(field.name, value)} will not do: {bounded(str(error), LISTED_MAX)}."
+        ) from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise SettingsError(f"{source}: {shown(field.name, value)} will not do: give a finite number.")
     return converted

@@ -72,5 +72,7 @@ class _Assumed:
             with closing(client):
                 given: dict[str, Any] = create_assume_role_refresher(client, self._request)()
         if parse_timestamp(given["expiry_time"]) <= datetime.now(UTC):
-            raise AccessDenied(f"{STS} gave credentials that have expired already, by the clock of this host", "ExpiredToken")
+            raise AccessDenied(
+                f"{STS} gave credentials that have expired already, by the clock of this host", "ExpiredToken"
+            )
         return given
