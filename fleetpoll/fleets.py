@@ -19,8 +19,7 @@ def load_fleets(
     flags: Mapping[str, Any] | None = None,
     flags_from: str = "the command line",
 ) -> tuple[Settings, ...]:
-    """The settings of each fleet in the file, in its order; of the one that `fleet` names, if it names one, or if the file
-    has no sections.
+    """The settings of each fleet in the file, in its order; of one, if `fleet` names it or the file has no sections.
 
     Raises SettingsError as `load` does, and for flags that would make one fleet of several.
     """

@@ -105,13 +105,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Refuse values that make no sense, alone or beside each other."""
         for field in FIELDS:
             accepted("Settings", field, getattr(self, field.name), strict=True)
-        call_s = self.token_wait + self.connect_timeout + self.read_timeout + self.margin
-        if self.visibility <= call_s:
-            raise SettingsError(
-                f"visibility ({self.visibility:g} s) must be longer than token_wait + connect_timeout + read_timeout"
-                f" + margin ({call_s:g} s): a lease that ends during its own call makes a second call for the same"
-                f" jobs. Raise visibility or lower token_wait."
-            )
         if self.external_id is not None and self.role_arn is None:
             raise SettingsError("external_id goes with role_arn, the role that is assumed: set role_arn, or leave it out.")
         if self.rate_min is not None and self.rate_min > self.rate:
@@ -121,6 +114,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for name, status in [(table, status) for table in TABLES for status in getattr(self, table)]:
             if status not in LIVE_STATUSES:
                 raise SettingsError(f"{name}: {status!r} is no status{did_you_mean(status, LIVE_STATUSES)}")
+        self._check_durations()
+
+    def _check_durations(self) -> None:
+        """Refuse what would void leases, or replace workers, in the midst of their calls."""
+        call_s = self.token_wait + self.connect_timeout + self.read_timeout + self.margin
+        if self.visibility <= call_s:
+            raise SettingsError(
+                f"visibility ({self.visibility:g} s) must be longer than token_wait + connect_timeout + read_timeout"
+                f" + margin ({call_s:g} s): a lease that ends during its own call makes a second call for the same"
+                f" jobs. Raise visibility or lower token_wait."
+            )
         if self.stuck_after <= self.read_timeout + self.connect_timeout:
             raise SettingsError(
                 f"stuck_after ({self.stuck_after:g} s) must be longer than one call may take (connect_timeout +"

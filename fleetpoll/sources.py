@@ -37,7 +37,7 @@ def from_file(path: Path) -> dict[str, Any]:
 
 
 def from_environ(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """The settings, of those that have these `names`, in variables FLEETPOLL_<NAME>. Raises SettingsError for another one."""
+    """The settings of these `names`, in variables FLEETPOLL_<NAME>. Raises SettingsError for another one."""
     known = {PREFIX + name.upper(): name for name in names}
     values = {}
     for variable, value in environ.items():

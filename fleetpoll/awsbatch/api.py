@@ -52,7 +52,7 @@ def credentials_config(settings: Settings) -> Config:
 
 
 def open_session(settings: Settings) -> boto3.Session:
-    """boto3's session with the credentials of these settings: the role's, if one is to be assumed. Raises botocore's errors."""
+    """boto3's session with the credentials of these settings, the role's if there is one. Raises botocore's errors."""
     below = botocore.session.get_session()
     below.set_default_client_config(credentials_config(settings))
     session = boto3.Session(botocore_session=below, profile_name=settings.profile, region_name=settings.region)

@@ -11,8 +11,15 @@ CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 SKEW = re.compile(r"(?i)signature (?:expired|not yet current)|clock|too skewed")
-MISSING = frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"})
-UNKNOWN = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken", "AuthFailure"})
+MISSING = dict.fromkeys(
+    ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"),
+    "Give the workers credentials (a role, a profile, AWS_… variables); files and roles are found by themselves.",
+)
+UNKNOWN = dict.fromkeys(
+    ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken", "AuthFailure"),
+    "AWS does not know these credentials: check the access key, the Region and whose account it is.",
+)
+BY_CODE = MISSING | UNKNOWN
 
 OF_STS = re.compile(r"AWS STS\b|AssumeRole|GetCallerIdentity")
 """In the words of failures to get credentials."""
@@ -50,10 +57,8 @@ def denied(code: str, words: str) -> str:
         return "Set the clock of the workers' hosts (NTP): AWS refuses what was signed minutes before or after its own time."
     if code.startswith("Expired"):
         return "Renew the credentials; the workers take the new ones by themselves."
-    if code in MISSING:
-        return "Give the workers credentials (a role, a profile, AWS_… variables); files and roles are found by themselves."
-    if code in UNKNOWN:
-        return "AWS does not know these credentials: check the access key, the Region and whose account it is."
+    if code in BY_CODE:
+        return BY_CODE[code]
     if OF_STS.search(words):
         return STS_DENIES
     if code.startswith("AccessDenied") or code in {"UnauthorizedOperation", "NotAuthorized"}:

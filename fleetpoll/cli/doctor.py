@@ -31,10 +31,12 @@ def doctor(asked: Asked, ctx: click.Context, *, no_aws: bool, every: bool, as_js
     AWS is asked for a job that does not exist, by one DescribeJobs call from the fleet's budget; with --all STS is asked,
     too, whether two fleets are of one account and Region. Exit code 1 if a check failed; warnings do not count.
     """
+    failed = False
     if every:
         failed = check_all(asked.fleets(), aws=not no_aws, as_json=as_json)
     else:
-        failed = any([shown(finding, as_json=as_json) for finding in check_up(asked.settings(), aws=not no_aws)])
+        for finding in check_up(asked.settings(), aws=not no_aws):
+            failed |= shown(finding, as_json=as_json)
     ctx.exit(exits.SOME_FAILED if failed else exits.OK)
 
 

@@ -73,7 +73,7 @@ def test_a_file_without_sections_is_one_fleet(write: Write, text: str) -> None:
 
 
 def test_a_section_wins_over_the_environment_and_flags_over_a_section(write: Write) -> None:
-    """A variable is for the whole process: it moves no fleet to another Region, but it is there for those that say nothing."""
+    """A variable is for the whole process: it moves no fleet elsewhere, but holds for those that say nothing themselves."""
     config, environ = write(TWO), {"FLEETPOLL_REGION": "ap-south-1", "FLEETPOLL_RATE": "5", "FLEETPOLL_FRESHNESS": "4"}
 
     assert [(f.region, f.rate, f.freshness) for f in load_fleets(environ, config)] == [
