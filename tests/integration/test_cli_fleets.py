@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.integration.bad_server import serving
 from tests.integration.cli_helpers import SCRIPT, Cli
 from tests.integration.sts_server import Aws, Sts
 
+PAGE = Path(__file__).parents[2] / "docs" / "many-fleets.md"
 ROLE = "arn:aws:iam::111122223333:role/fleetpoll"
 
 
@@ -139,6 +141,20 @@ def test_a_user_for_all_fleets_has_the_keys_of_each(cli: Cli, fleet_name: str) -
 
     assert words[:2] == ["user", "fleets.worker"]
     assert {f"~fleetpoll:{{{fleet_name}}}:*", f"&fleetpoll:{{{fleet_name}-us}}:doorbell"} <= set(words)
+
+
+def test_programs_name_a_fleet_as_the_page_says(
+    cli: Cli, file: Path, us: Rooms, fleet_name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example of docs/many-fleets.md, with the names of this test."""
+    monkeypatch.setenv("FLEETPOLL_REDIS_URL", cli.env["FLEETPOLL_REDIS_URL"])
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    example = example.replace("/etc/fleetpoll/fleets.toml", str(file)).replace("imaging", f"{fleet_name}-us")
+
+    exec(compile(example, PAGE.name, "exec", dont_inherit=True), {"job_ids": make_ids(2)})  # noqa: S102 - that is the test
+
+    assert us.ledger.sizes() == (2, 2)
+    assert capsys.readouterr().out.split() == [fleet_name, "0", f"{fleet_name}-us", "2"]
 
 
 def test_a_shell_completes_the_name_of_a_fleet(cli: Cli, fleet_name: str) -> None:
