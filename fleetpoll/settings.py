@@ -89,7 +89,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     missing_grace: NotNegative = 60.0  # from tracking: AWS may not show a new job at once
     missing_checks: Count = 10  # absences in a row, after the grace, that make a job LOST, or EXPIRED if AWS had shown it
 
-    share: Positive = 1.0  # of the processes that serve several fleets, beside the others' shares, where all have work
+    share: Positive = (
+        1.0  # of the time of processes that serve several fleets, beside the others' shares, where it is scarce
+    )
     workers: Count = 4  # poller processes under one supervisor
     beat: Positive = 5.0  # a worker shows that it is alive this often
     drain_timeout: Positive = 30.0  # from drain to stop
