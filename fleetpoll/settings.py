@@ -147,6 +147,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return min(0.5, self.rate) if self.rate_min is None else self.rate_min
 
     @property
+    def role_account(self) -> str | None:
+        """The number of the account that `role_arn` is of; None without a role."""
+        return None if self.role_arn is None else self.role_arn.split(":")[4]
+
+    @property
     def weight_of(self) -> dict[str, float]:
         """What it is worth to know soon that a job has left a status: `weights`, and the usual for those not named."""
         return WEIGHTS | self.weights

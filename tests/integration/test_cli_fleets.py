@@ -171,6 +171,22 @@ def test_a_shell_completes_the_name_of_a_fleet(cli: Cli, fleet_name: str) -> Non
     assert completed(FLEETPOLL_CONFIG="/nowhere") == []
 
 
+def test_a_simulator_has_an_account_for_each_role(cli: Cli, file: Path, us: Rooms, fleet_name: str) -> None:
+    """Jobs are made in the account and Region of the fleet that is named, and a call by its role sees them there."""
+    name = f"{fleet_name}-us"
+    with Simulator(SimulatorConfig(external_id="agreed")) as aws:
+        cli.env["AWS_ENDPOINT_URL_STS"] = aws.url
+        file.write_text(file.read_text() + f'endpoint_url = "{aws.url}"\nrole_arn = "{ROLE}"\nexternal_id = "agreed"\n')
+        (job,) = cli("--fleet", name, "simulate", "submit", "--track").stdout.split()
+        done = cli("--fleet", name, "terminate", job, "--reason", "it is enough")
+        own = aws.account("111122223333", "us-east-1")
+
+        assert (done.returncode, own.truth([job])[job][0]) == (0, "FAILED")
+        assert own.stats()["operations"]["terminate"]["calls"] == 1
+        assert aws.stats()["operations"]["terminate"]["calls"] == 0
+    assert us.ledger.sizes() == (1, 1)
+
+
 def test_a_worker_serves_a_fleet_of_the_file_by_its_role(cli: Cli, file: Path, us: Rooms, fleet_name: str) -> None:
     """Real processes that are denied the role say so, go on when they may have it, and see a job to its end."""
     name = f"{fleet_name}-us"
