@@ -54,6 +54,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     region: str | None = None  # none: as boto3 finds it
     profile: str | None = None  # a profile of the AWS configuration files
+    role_arn: str | None = None  # a role that is assumed for this fleet
+    external_id: str | None = None  # what the role's account wants to hear from who assumes it
+    share: Positive = 1.0  # of the processes' time, beside other fleets that they serve, where it is scarce
     endpoint_url: str | None = None  # none: AWS_ENDPOINT_URL_BATCH, else AWS itself
     connect_timeout: Positive = 3.0
     read_timeout: Positive = 20.0
