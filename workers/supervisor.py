@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from collections.abc import Sequence
 from ctypes import c_double
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_any
@@ -65,10 +66,14 @@ class Slot:
 
 
 class Supervisor:
-    """Runs `settings.workers` pollers against the Redis at `url` until told to stop."""
+    """Runs pollers that serve `fleets`, on the Redis at `url`, until told to stop.
 
-    def __init__(self, settings: Settings, url: str) -> None:
-        self._settings, self._url = settings, url
+    What concerns processes (`workers`, `drain_timeout`, `stuck_after`) is the same for all fleets: the first one's is taken.
+    """
+
+    def __init__(self, fleets: Sequence[Settings], url: str) -> None:
+        self._fleets, self._url = tuple(fleets), url
+        self._settings = settings = self._fleets[0]
         self._context = multiprocessing.get_context("spawn")
         self._slots = [Slot(None, RawValue(c_double, 0.0)) for _ in range(settings.workers)]
         self._stopping = Stopping()
@@ -82,7 +87,7 @@ class Supervisor:
     def run(self) -> int:
         """Supervise until the end. Returns the exit code."""
         self._stopping.on(signal.SIGTERM, signal.SIGINT)
-        log.info("supervisor started", workers=len(self._slots), fleet=self._settings.fleet)
+        log.info("supervisor started", workers=len(self._slots), fleets=[one.fleet for one in self._fleets])
         while not self._stopping.drain and not self._over():
             self._fill()
             self._pause()
@@ -103,7 +108,7 @@ class Supervisor:
         for slot in self._slots:
             if slot.process is None and not slot.left and now >= slot.next_start:
                 slot.stamp.value, slot.since, slot.overdue = 0.0, now, False
-                args = (self._settings, self._url, slot.stamp)
+                args = (self._fleets, self._url, slot.stamp)
                 process = self._context.Process(target=poller.main, args=args, name="fleetpoll-poller")
                 try:
                     process.start()

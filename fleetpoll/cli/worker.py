@@ -41,5 +41,5 @@ def worker(asked: Asked, ctx: click.Context) -> None:
     settings = asked.settings()
     configure(settings.log_format, settings.log_level)
     with redis_url(settings) as url:
-        code = Supervisor(settings, url).run()
+        code = Supervisor((settings,), url).run()
     ctx.exit(code)

@@ -64,16 +64,16 @@ class Rooms:
 
 
 def open_rooms(
-    url: str, settings: Settings, mono: Mono = system_mono, *, worker: bool = False, scripts: Scripts | None = None
+    url: str, settings: Settings, mono: Mono = system_mono, *, worker: bool = False, beside: Rooms | None = None
 ) -> Rooms:
     """The rooms of `settings.fleet` on the Redis at `url`. Nothing is sent until the first use.
 
-    `worker` says that the allowances of these settings are the fleet's. `scripts` are those of other rooms on the same
-    server, whose connection is shared.
+    `worker` says that the allowances of these settings are the fleet's. `beside` are rooms on the same server: their
+    connection is shared.
     """
     keys = Keys(settings.fleet)
-    scripts = scripts or Scripts(connect(url, keys.schedule))
-    client = scripts.client
+    client = beside.client if beside else connect(url, keys.schedule)
+    scripts = beside.scripts if beside else Scripts(client)
     buckets = {
         a.operation: FleetBucket(client, scripts, keys.bucket(a.operation), a, mono, worker=worker)
         for a in allowances(settings)
@@ -94,9 +94,10 @@ def open_rooms(
 
 
 def open_for_worker(url: str, fleets: Sequence[Settings], mono: Mono = system_mono) -> list[Rooms]:
-    """The rooms of all `fleets` that a worker serves: on one connection, but of a Cluster, where each may have its own node."""
-    shared = None if is_cluster(url) else Scripts(connect(url))
-    return [open_rooms(url, settings, mono, worker=True, scripts=shared) for settings in fleets]
+    """The rooms of all `fleets` that a worker serves: on one connection, but in a Cluster, where each has a node of its own."""
+    first = open_rooms(url, fleets[0], mono, worker=True)
+    beside = None if is_cluster(url) else first
+    return [first, *(open_rooms(url, settings, mono, worker=True, beside=beside) for settings in fleets[1:])]
 
 
 def allowances(settings: Settings) -> list[Allowance]:

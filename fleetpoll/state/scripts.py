@@ -97,7 +97,7 @@ class Scripts:
     """The verbs, bound to one connection."""
 
     def __init__(self, client: Connection) -> None:
-        self.client = client
+        self._client = client
         self._scripts: dict[str, Script] = {verb: client.register_script(source(verb)) for verb in VERBS}
 
     def run(self, verb: str, keys: Sequence[str], args: Sequence[Argument], *, replicas: int = 0) -> Any:
@@ -127,7 +127,7 @@ class Scripts:
     def _stored(self, script: Script, keys: Sequence[str], args: Sequence[Argument], replicas: int) -> Any:
         command = ("EVALSHA", script.sha, len(keys), *keys, *args)
         try:
-            return self.client.execute_stored(replicas, *command)
+            return self._client.execute_stored(replicas, *command)
         except NoScriptError:
-            self.client.script_load(script.script)
-            return self.client.execute_stored(replicas, *command)
+            self._client.script_load(script.script)
+            return self._client.execute_stored(replicas, *command)
