@@ -126,8 +126,11 @@ def simulate() -> None:
 def serve(life: Pair | None, **plain: Any) -> None:
     """Serve the pretend AWS Batch until Ctrl-C.
 
-    The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list. It asks nobody for
-    credentials, neither for these nor for its own orders (under /_simulator/), so it listens on loopback unless told to.
+    The first line on standard output is its URL. Operations: describe, submit, terminate, cancel, list, and sts. It checks
+    no signatures, and asks nobody who gives it orders (under /_simulator/), so it listens on loopback unless told to.
+
+    Every account and Region has limits and jobs of its own: AWS_ACCESS_KEY_ID=AKIASIMU111122223333 calls from account
+    111122223333 in the Region of the call, any other key from the default account. AWS_ENDPOINT_URL_STS may lead here, too.
     """
     config = SimulatorConfig(**bounds(life), **plain)
     run(config, announce)

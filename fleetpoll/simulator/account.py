@@ -49,10 +49,11 @@ def wall_ms() -> int:
 class Account:
     """The state of the simulated account."""
 
-    def __init__(self, config: SimulatorConfig, clock: Callable[[], int] = wall_ms) -> None:
+    def __init__(self, config: SimulatorConfig, clock: Callable[[], int] = wall_ms, kin: str = "") -> None:
         self.config = config
         self.clock = clock
-        self.seed = config.seed or secrets.randbits(48)
+        self._kin = kin
+        self.seed = self.seed_of(config.seed or secrets.randbits(48))
         now_ms = clock()
         self.population = Population(round(config.retention_s * 1000), now_ms)
         self.witness = Witness(now_ms)
@@ -71,6 +72,18 @@ class Account:
             fail_share=config.fail_share,
             retry_share=config.retry_share,
         )
+
+    def seed_of(self, given: int) -> int:
+        """The account's own seed for a given one: where many accounts are given the same, no two share ids or luck."""
+        if not self._kin:
+            return given
+        return int.from_bytes(blake2b(f"{given}/{self._kin}".encode(), digest_size=6).digest(), "big")
+
+    def turn_away(self, operation: Operation, trouble: Fault) -> None:
+        """Count a call whose caller is not let in; it takes no token."""
+        calls = self.witness.calls[operation]
+        calls.arrive(self.clock())
+        calls.faults[trouble] += 1
 
     def admit(self, operation: Operation) -> int:
         """Count a call and take its token, or refuse it. Returns the moment of arrival."""
@@ -179,6 +192,8 @@ class Account:
         live_mean = self.population.live_mean(now_ms)
         witness, living = self.witness, self.population.living
         return witness.report(now_ms) | {
+            "account_id": self.config.account_id,
+            "region": self.config.region,
             "undetected": witness.shown.undetected(self.population.ended_since(witness.since_ms), now_ms),
             "live": len(living),
             "live_mean": live_mean,

@@ -17,17 +17,24 @@ class Timeline:
 
     def __init__(self, since_ms: int) -> None:
         self._since_ms = since_ms
-        self._calls = array("I", [0]) * TIMELINE_S
+        self._calls = array("I")  # up to the last second that had one: most operations of most accounts rest
 
     def note(self, arrived_ms: int) -> None:
         """One more call; a clock that was set back has it in the first second."""
         second = max(0, arrived_ms - self._since_ms) // 1000
         if second < TIMELINE_S:
+            self._lengthen(second + 1)
             self._calls[second] += 1
 
     def report(self, window_ms: int) -> list[int]:
         """One number for each second that has begun, the one under way included."""
-        return self._calls[: max(0, window_ms) // 1000 + 1].tolist()
+        seconds = min(max(0, window_ms) // 1000 + 1, TIMELINE_S)
+        self._lengthen(seconds)
+        return self._calls[:seconds].tolist()
+
+    def _lengthen(self, seconds: int) -> None:
+        if (missing := seconds - len(self._calls)) > 0:
+            self._calls.extend(array("I", [0]) * missing)
 
 
 class Calls:

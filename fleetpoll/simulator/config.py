@@ -9,21 +9,25 @@ import msgspec
 from fleetpoll.errors import SettingsError
 
 WEEK_S = 7 * 86_400.0
+CREDENTIALS_MAX_S = 43_200.0  # AWS's own
 TENANT_RATE_MAX = 10_000.0  # each call of a tenant is drawn, some 0.5 us
 
 
 class Operation(StrEnum):
-    """The operations of the API that are simulated; AWS throttles each of them apart."""
+    """What is simulated: the operations of the API, each of which AWS throttles apart, and STS."""
 
     DESCRIBE = "describe"
     SUBMIT = "submit"
     TERMINATE = "terminate"
     CANCEL = "cancel"
     LIST = "list"
+    STS = "sts"  # all that is asked of STS
 
     @property
     def path(self) -> str:
         """Where botocore sends it."""
+        if self is Operation.STS:
+            return "/"
         return f"/v1/{self}jobs" if self in (Operation.DESCRIBE, Operation.LIST) else f"/v1/{self}job"
 
 
@@ -80,16 +84,16 @@ class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the simulated account is like. Times end in their unit: `_s` seconds, `_ms` milliseconds."""
+    """What each simulated account is like. Times end in their unit: `_s` seconds, `_ms` milliseconds."""
 
     host: str = "127.0.0.1"
     """The address to listen on."""
     port: int = 0
     """The port to listen on; 0 takes a free one."""
     region: str = "us-east-1"
-    """The Region in ARNs."""
+    """The default account's Region: that of all who do not call with a key of the simulator's own."""
     account_id: str = "123456789012"
-    """The account in ARNs."""
+    """The default account's id: twelve digits, in ARNs."""
     seed: int = 0
     """Ids, lives, strays and tenants follow from it; 0 draws a fresh one, so that two runs never share an id."""
     life_min_s: float = 60.0
@@ -122,6 +126,10 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The share of an operation's calls that meet each fault, of those that its bucket let pass."""
     slow_s: float = 5.0
     """How long a slow answer takes, in seconds."""
+    external_id: str = ""
+    """The external id without which no role can be assumed; empty asks for none."""
+    credentials_s: float = 3600.0
+    """How long the credentials that STS gives are good, in seconds."""
     exit_with_parent: bool = False
     """Whether to stop when standard input is closed, so that no process outlives the one that started it."""
 
@@ -135,6 +143,8 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         for name in ("array_slots", "invisible_s", "latency_ms", "latency_jitter_ms", "retention_s", "slow_s"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}: give 0 or more")
+        if not 0 < self.credentials_s <= CREDENTIALS_MAX_S:
+            raise SettingsError(f"credentials_s is {self.credentials_s:g}: give more than 0, up to {CREDENTIALS_MAX_S:g}")
         for operation in Operation:
             self.disturbance(operation)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -17,10 +17,27 @@ TIMEOUT_S = 120.0
 
 
 class ControlClient:
-    """Speaks to a simulator's control endpoints; one connection per order, so that any thread may use it."""
+    """Speaks to a simulator's control endpoints about one account, the default one unless one is named.
 
-    def __init__(self, url: str) -> None:
+    One connection per order, so that any thread may use it.
+    """
+
+    def __init__(self, url: str, account_id: str = "", region: str = "") -> None:
         self.url = url
+        self._place = "?" + urlencode({"account": account_id, "region": region}) if account_id or region else ""
+
+    def account(self, account_id: str, region: str) -> ControlClient:
+        """A client for another account in some Region; it is there from its first order or call on."""
+        return ControlClient(self.url, account_id, region)
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """The `stats` of all accounts that were met, the default one first: whose they are is in each."""
+        figures: list[dict[str, Any]] = self._order("GET", "accounts")
+        return figures
+
+    def reset_accounts(self) -> None:
+        """Begin a new measuring window in all of them."""
+        self._order("POST", "accounts/reset-stats", {})
 
     def populate(self, count: int, **fields: Any) -> list[str]:
         """Create jobs at once and return their ids; see `orders.Populate` for the fields."""
@@ -70,7 +87,7 @@ class ControlClient:
     def _order(self, method: str, order: str, body: Any = None) -> Any:
         connection = HTTPConnection(urlsplit(self.url).netloc, timeout=TIMEOUT_S)
         try:
-            connection.request(method, PREFIX + order, None if body is None else msgspec.json.encode(body))
+            connection.request(method, PREFIX + order + self._place, None if body is None else msgspec.json.encode(body))
             response = connection.getresponse()
             answer = msgspec.json.decode(response.read())
         finally:

@@ -61,11 +61,15 @@ class Template:
 
     def render(self, job: SimulatedJob, now_ms: int) -> bytes:
         """The JobDetail of one job at this moment."""
+        return b"".join(self.pieces(job, now_ms))
+
+    def pieces(self, job: SimulatedJob, now_ms: int) -> list[bytes]:
+        """What a JobDetail is joined of: an answer joins those of all its jobs at once, which spares it two copies."""
         plan, job_id = job.plan, job.job_id.encode()
         phase = plan.phase(now_ms - job.created_ms)
         ended = plan.attempts_ended(phase)
         started_age_ms = plan.started_age_ms(phase)
-        parts = [self._head, job_id, b'","jobId":"', job_id, b'","jobName":', msgspec.json.encode(job.name)]
+        parts = [self._head, job_id, b'","jobId":"', job_id, b'","jobName":', quoted(job.name)]
         parts.append(b',"status":"%b","createdAt":%d' % (plan.status_of(phase).encode(), job.created_ms))
         if started_age_ms is not None:
             parts.append(b',"startedAt":%d' % (job.created_ms + started_age_ms))
@@ -85,7 +89,7 @@ class Template:
             now_running = ended if phase < len(plan.ends_ms) else ended - 1
             parts += (b",", self._task(job, now_running), outcome(plan, job, now_running, ended)[0])
         parts.append(b"}}")
-        return b"".join(parts)
+        return parts
 
     def _attempt(self, job: SimulatedJob, number: int) -> bytes:
         """One entry of `attempts`: an attempt that is over."""
@@ -98,7 +102,8 @@ class Template:
 
     def _task(self, job: SimulatedJob, number: int) -> bytes:
         """The members that say where an attempt runs or ran."""
-        task = (job.job_id[:36].replace("-", "")[:26] + f"{(job.index + 1) * 16 + number:06x}").encode()
+        # Not `replace`, which takes a third of the time of a whole description.
+        task = job.job_id[:36].encode().translate(None, b"-")[:26] + b"%06x" % ((job.index + 1) * 16 + number)
         log_stream = self._log_stream + task
         return b"".join((log_stream, self._task_arn, task, self._host_arn, task[::-1], b'"'))
 

@@ -13,8 +13,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from fleetpoll.simulator.account import ApiError
 from fleetpoll.simulator.config import Fault
 from fleetpoll.simulator.wire import Response, head_of, write_response
 
@@ -27,27 +26,31 @@ DROP_S = 0.25
 """Between two drops of a slow answer: far below what a client calls silence."""
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
 
+STRANGER = 403, "UnrecognizedClientException", "The security token included in the request is invalid."
 PAGE = b"<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>"
-WORDS = {
-    Fault.EXPIRED: "The security token included in the request is expired",
-    Fault.DENIED: "User: arn:aws:iam::123456789012:user/poller is not authorized to perform this operation",
-    Fault.SERVER: "An internal error has occurred",
+NOT_ALLOWED = "User: arn:aws:iam::123456789012:user/poller is not authorized to perform this operation"
+REFUSALS = {
+    Fault.SERVER: (500, "ServerException", "An internal error has occurred"),
+    Fault.EXPIRED: (403, "ExpiredTokenException", "The security token included in the request is expired"),
+    Fault.DENIED: (403, "AccessDeniedException", NOT_ALLOWED),
 }
-
-
-def refused(status: int, code: str, fault: Fault) -> Response:
-    """An error in AWS's form."""
-    return Response(msgspec.json.encode({"message": WORDS[fault]}), status, code)
-
-
-SAID = {
-    Fault.SERVER: refused(500, "ServerException", Fault.SERVER),
+PAGES = {
     Fault.UNAVAILABLE: Response(PAGE % (b"503", b"Service Unavailable"), 503, content_type="text/html"),
     Fault.HTML: Response(PAGE % (b"Sign in", b"Sign in to the network"), content_type="text/html"),
-    Fault.EXPIRED: refused(403, "ExpiredTokenException", Fault.EXPIRED),
-    Fault.DENIED: refused(403, "AccessDeniedException", Fault.DENIED),
 }
 SILENCE = Response(b"")
+
+
+def not_let_in(trouble: Fault) -> ApiError:
+    """What a caller is told whose credentials will not do."""
+    return ApiError(*(STRANGER if trouble is Fault.DENIED else REFUSALS[trouble]))
+
+
+def said(fault: Fault, failure: Callable[[ApiError], Response]) -> Response:
+    """What is said instead of a good answer; an error in the form of the service that `failure` gives it."""
+    if fault in REFUSALS:
+        return failure(ApiError(*REFUSALS[fault]))
+    return PAGES.get(fault, SILENCE)
 
 
 @dataclass(frozen=True, slots=True)

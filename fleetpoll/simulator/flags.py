@@ -15,8 +15,8 @@ DEFAULTS = SimulatorConfig()
 PLAIN: dict[str, tuple[type, str]] = {
     "host": (str, "address to listen on"),
     "port": (int, "port to listen on; 0 takes a free one"),
-    "region": (str, "Region in ARNs"),
-    "account_id": (str, "account in ARNs"),
+    "region": (str, "the default account's Region"),
+    "account_id": (str, "the default account's id"),
     "seed": (int, "ids, lives, strays and tenants follow from it; 0 draws a fresh one"),
     "fail_share": (float, "share of the jobs that end FAILED"),
     "retry_share": (float, "share of the attempts that fail and are retried"),
@@ -28,6 +28,8 @@ PLAIN: dict[str, tuple[type, str]] = {
     "reject_share": (float, "share of the calls that are throttled at random, token or not"),
     "retry_after_ms": (int, "milliseconds that x-amz-retry-after tells a throttled call to wait; 0 tells none"),
     "slow_s": (float, "seconds that a slow answer takes"),
+    "external_id": (str, "external id that every role wants to see; empty: none"),
+    "credentials_s": (float, "seconds for which the credentials that STS gives are good"),
 }
 
 

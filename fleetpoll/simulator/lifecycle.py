@@ -35,6 +35,7 @@ ATTEMPT: Final = (JobStatus.RUNNABLE, JobStatus.STARTING, JobStatus.RUNNING)
 CANCELLABLE: Final = frozenset({JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE})
 MAX_ATTEMPTS: Final = 10  # AWS's own
 PHASES: Final = (JobStatus.SUBMITTED, JobStatus.PENDING, *ATTEMPT * MAX_ATTEMPTS)
+RUNS: Final = tuple(status is JobStatus.RUNNING for status in PHASES)
 HANDOVER_MAX_MS: Final = 5_000  # SUBMITTED and PENDING are short, however long the job
 
 
@@ -92,13 +93,11 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     def started_age_ms(self, phase: int) -> int | None:
         """When the attempt of this phase began to run; None when it did not, or not yet."""
         running = phase if phase < len(self.ends_ms) else phase - 1
-        if running < LEAD or (running - LEAD) % TURN != TURN - 1:
-            return None
-        return self.ends_ms[running - 1]
+        return self.ends_ms[running - 1] if RUNS[running] else None
 
     def attempts_ended(self, phase: int) -> int:
         """How many attempts are over in this phase."""
-        return max(0, (phase - LEAD) // TURN)
+        return (phase - LEAD) // TURN if phase > LEAD else 0
 
 
 def plan_life(life: Life, job_id: str, *, met: bool = False) -> Plan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -13,6 +12,7 @@ from fleetpoll.simulator.account import ApiError
 from fleetpoll.simulator.config import Operation
 from fleetpoll.simulator.descriptions import revised
 from fleetpoll.simulator.lifecycle import CANCELLABLE, MAX_ATTEMPTS, cut, gather
+from fleetpoll.simulator.wire import request_id
 from fleetpoll.simulator.witness import IDS_PER_CALL
 
 if TYPE_CHECKING:
@@ -135,9 +135,14 @@ def describe(account: Account, body: bytes, asked_ms: int) -> bytes:
         raise refusal("At least one job is required.")
     now_ms = account.clock()
     found = account.visible(dict.fromkeys(ids), now_ms)
-    answer = b'{"jobs":[' + b",".join([job.template.render(job, now_ms) for job in found]) + b"]}"
+    pieces = [b'{"jobs":[']
+    for number, job in enumerate(found):
+        if number:
+            pieces.append(b",")
+        pieces += job.template.pieces(job, now_ms)
+    pieces.append(b"]}")
     account.witness.describe(ids, asked_ms, [job.seen(now_ms) for job in found], now_ms)
-    return answer
+    return b"".join(pieces)
 
 
 def submit(account: Account, body: bytes, asked_ms: int) -> bytes:
@@ -277,7 +282,7 @@ def parse(body: bytes, kind: type[T]) -> T:
 
 def refusal(text: str) -> ApiError:
     """A ClientException in the form that AWS gives it."""
-    return ApiError(400, "ClientException", f"Error executing request, Exception : {text}, RequestId: {uuid.uuid4()}")
+    return ApiError(400, "ClientException", f"Error executing request, Exception : {text}, RequestId: {request_id()}")
 
 
 VERBS: dict[Operation, Callable[[Account, bytes, int], bytes]] = {

@@ -1,6 +1,7 @@
 """The control endpoints under /_simulator/: what tests, demos and benchmarks may do that AWS would never let them.
 
-They take no tokens and the witness does not count them. Long ones let other requests pass in between.
+They take no tokens and the witness does not count them. Long ones let other requests pass in between. `?account=…&region=…`
+is whom they concern: without it the default account, except for those that concern all.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import msgspec
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fleetpoll.simulator.account import Account
+    from fleetpoll.simulator.accounts import Accounts
     from fleetpoll.simulator.lifecycle import Life
     from fleetpoll.simulator.wire import Request
 
@@ -83,6 +85,18 @@ class Disturb(msgspec.Struct, forbid_unknown_fields=True):
     faults: dict[Fault, float] | None = None
 
 
+async def stats_of_all(accounts: Accounts) -> Any:
+    """What was seen in each account that was met, the default one first."""
+    return [account.stats() for account in accounts]
+
+
+async def reset_all(accounts: Accounts) -> Any:
+    """Begin a new measuring window in each account that was met."""
+    for account in accounts:
+        account.restart_stats()
+    return {}
+
+
 async def populate(account: Account, request: Request) -> Any:
     """Create jobs; answers their ids."""
     order = msgspec.json.decode(request.body, type=Populate)
@@ -101,7 +115,7 @@ def mix_of(account: Account, order: Populate) -> Mix:
     base, attempts = account.default_life, order.attempts
     life = msgspec.structs.replace(
         base,
-        seed=base.seed if order.seed is None else order.seed,
+        seed=base.seed if order.seed is None else account.seed_of(order.seed),
         fail_share=base.fail_share if order.fail_share is None else order.fail_share,
         retry_share=base.retry_share if order.retry_share is None else order.retry_share,
         attempts=attempts,
@@ -193,12 +207,22 @@ ORDERS: dict[tuple[str, str], Callable[[Account, Request], Awaitable[Any]]] = {
 }
 
 
-async def obey(account: Account, request: Request) -> Response:
+FOR_ALL: dict[tuple[str, str], Callable[[Accounts], Awaitable[Any]]] = {
+    ("GET", "accounts"): stats_of_all,
+    ("POST", "accounts/reset-stats"): reset_all,
+}
+
+
+async def obey(accounts: Accounts, request: Request) -> Response:
     """Carry out a control request; a wrong one is answered with a sentence and 400, an unknown one with 404."""
-    order = ORDERS.get((request.method, request.path.removeprefix(PREFIX)))
-    if order is None:
-        return Response(msgspec.json.encode({"message": f"no such order: {request.method} {request.path}"}), 404)
+    words = request.method, request.path.removeprefix(PREFIX)
     try:
-        return Response(msgspec.json.encode(await order(account, request)))
+        if words in FOR_ALL:
+            return Response(msgspec.json.encode(await FOR_ALL[words](accounts)))
+        if words in ORDERS:
+            place = dict(parse_qsl(request.query))
+            account = accounts.named(place.get("account", ""), place.get("region", ""))
+            return Response(msgspec.json.encode(await ORDERS[words](account, request)))
+        return Response(msgspec.json.encode({"message": f"no such order: {request.method} {request.path}"}), 404)
     except (msgspec.DecodeError, SettingsError) as error:
         return Response(msgspec.json.encode({"message": str(error)}), 400)

@@ -31,11 +31,12 @@ class SimulatedJob:
 
     def seen(self, now_ms: int) -> tuple[str, JobStatus, int, int]:
         """What an answer shows now: (id, status, start, stop); the start is 0 if there was none for anybody to notice."""
-        phase = self.plan.phase(now_ms - self.created_ms)
-        started_age_ms = self.plan.started_age_ms(phase)
-        started_ms = 0 if started_age_ms is None else self.created_ms + started_age_ms
+        plan, created_ms = self.plan, self.created_ms
+        phase = plan.phase(now_ms - created_ms)
+        started_age_ms = plan.started_age_ms(phase)
+        started_ms = 0 if started_age_ms is None else created_ms + started_age_ms
         noticeable_ms = started_ms if started_ms >= self.met_ms else 0
-        return self.job_id, self.plan.status_of(phase), noticeable_ms, self.stopped_ms
+        return self.job_id, plan.status_of(phase), noticeable_ms, created_ms + plan.ends_ms[-1]
 
     def status(self, now_ms: int) -> JobStatus:
         """The status now."""

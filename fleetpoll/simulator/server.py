@@ -1,4 +1,4 @@
-"""The simulator's HTTP server: one event loop, one account, until it is told to stop."""
+"""The simulator's HTTP server: one event loop, all accounts, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ import os
 import random
 import signal
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from fleetpoll.errors import SettingsError
-from fleetpoll.simulator.account import Account, ApiError
+from fleetpoll.simulator.account import ApiError
+from fleetpoll.simulator.accounts import Accounts
 from fleetpoll.simulator.config import Operation
-from fleetpoll.simulator.faults import CARRIED_OUT, SAID, SILENCE, Delivery, Spoilt
+from fleetpoll.simulator.credentials import caller_of
+from fleetpoll.simulator.faults import CARRIED_OUT, Delivery, Spoilt, not_let_in, said
 from fleetpoll.simulator.operations import VERBS
 from fleetpoll.simulator.orders import PREFIX, obey
+from fleetpoll.simulator.sts import answer_form, failure_in_xml
 from fleetpoll.simulator.wire import HEAD_MAX, NotHttp, Response, read_request, write_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fleetpoll.simulator.account import Account
     from fleetpoll.simulator.config import Fault, SimulatorConfig
+    from fleetpoll.simulator.credentials import Caller
     from fleetpoll.simulator.wire import Request
 
 PATHS = {operation.path: operation for operation in Operation}
@@ -32,10 +38,10 @@ log = logging.getLogger(__name__)
 
 
 class Server:
-    """Answers the requests of all connections from one account."""
+    """Answers the requests of all connections, each from the account of whoever asks."""
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
         self._conversations: set[asyncio.Task[None]] = set()
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,7 +60,7 @@ class Server:
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's requests, in order, until either side has enough."""
-        delivery, going_on = Delivery(reader, writer, self._account.config.slow_s), True
+        delivery, going_on = Delivery(reader, writer, self._accounts.config.slow_s), True
         try:
             while going_on and (request := await read_request(reader, writer)) is not None:
                 answer = await self.answer(request)
@@ -76,45 +82,69 @@ class Server:
     async def answer(self, request: Request) -> Response | Spoilt:
         """Answer one request; a fault of ours is a 500, as AWS would have it."""
         if request.path.startswith(PREFIX):
-            return await obey(self._account, request)
+            return await obey(self._accounts, request)
         operation = PATHS.get(request.path) if request.method == "POST" else None
         if operation is None:
             return failure(ApiError(404, "UnknownOperationException", f"no such operation: {request.path}"))
+        caller = caller_of(request.authorization, request.token)
+        call = Call(self._accounts.of(caller), caller, operation, request.body)
         try:
-            return await self._perform(operation, request.body)
+            return await call.perform()
         except ApiError as error:
-            return failure(error)
+            return call.failure(error)
         except Exception:
             log.exception("the simulator failed to answer %s", operation)
-            return failure(ApiError(500, "ServerException", "the simulator failed, see its log"))
+            return call.failure(ApiError(500, "ServerException", "the simulator failed, see its log"))
 
-    async def _perform(self, operation: Operation, body: bytes) -> Response | Spoilt:
-        """Take a token, take time, do it; or meet a fault."""
-        account, config = self._account, self._account.config
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an operation."""
+
+    account: Account
+    caller: Caller
+    operation: Operation
+    body: bytes
+
+    async def perform(self) -> Response | Spoilt:
+        """Know the caller, take a token, take time, do it; or meet a fault."""
+        account, operation, config = self.account, self.operation, self.account.config
+        if (trouble := self.caller.trouble(account.clock())) is not None:
+            account.turn_away(operation, trouble)
+            raise not_let_in(trouble)
         asked_ms = account.admit(operation)
         fault, calls = account.fault(operation), account.witness.calls[operation]
         if config.latency_ms or config.latency_jitter_ms:
             await asyncio.sleep((config.latency_ms + random.random() * config.latency_jitter_ms) / 1000)
         if fault is not None:
-            return self._spoil(fault, operation, body, asked_ms)
+            return self._spoil(fault, asked_ms)
         try:
-            answer = VERBS[operation](account, body, asked_ms)
+            answer = self._carry_out(asked_ms)
         except Exception:
             calls.errors += 1
             raise
         calls.accept(asked_ms)
-        return Response(answer)
+        return answer
 
-    def _spoil(self, fault: Fault, operation: Operation, body: bytes, asked_ms: int) -> Spoilt:
+    def failure(self, error: ApiError) -> Response:
+        """An error in the form of the service that is called."""
+        return failure_in_xml(error) if self.operation is Operation.STS else failure(error)
+
+    def _carry_out(self, asked_ms: int) -> Response:
+        if self.operation is Operation.STS:
+            return answer_form(self.account, self.caller, self.body)
+        return Response(VERBS[self.operation](self.account, self.body, asked_ms))
+
+    def _spoil(self, fault: Fault, asked_ms: int) -> Spoilt:
         """The answer of a call that meets a fault. It shows nothing before it has arrived."""
-        account = self._account
+        account = self.account
         if fault not in CARRIED_OUT:
-            return Spoilt(SAID.get(fault, SILENCE), fault, lambda: None)
+            return Spoilt(said(fault, self.failure), fault, lambda: None)
         with account.witness.withheld() as told:
             try:
-                response = Response(VERBS[operation](account, body, asked_ms))
+                response = self._carry_out(asked_ms)
             except ApiError as error:
-                response = failure(error)
+                response = self.failure(error)
         return Spoilt(response, fault, lambda: account.witness.arrived(told, account.clock()))
 
 
@@ -124,10 +154,10 @@ def failure(error: ApiError) -> Response:
 
 
 async def serve(
-    account: Account, host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] | None = None
+    accounts: Accounts, host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] | None = None
 ) -> None:
     """Serve until cancelled; `ready` is called with the URL once connections are taken."""
-    switchboard = Server(account)
+    switchboard = Server(accounts)
     try:
         server = await asyncio.start_server(switchboard.take, host, port, limit=HEAD_MAX, backlog=1024)
     except (OSError, OverflowError, ValueError) as error:  # the last two: no port, no name
@@ -156,7 +186,7 @@ async def _until_told(config: SimulatorConfig, ready: Callable[[str], None]) -> 
         loop.add_signal_handler(number, told.set)
     if config.exit_with_parent:
         loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_input, told)
-    serving = asyncio.create_task(serve(Account(config), config.host, config.port, ready))
+    serving = asyncio.create_task(serve(Accounts(config), config.host, config.port, ready))
     telling = asyncio.create_task(told.wait())
     done, _ = await asyncio.wait({serving, telling}, return_when=asyncio.FIRST_COMPLETED)
     telling.cancel()

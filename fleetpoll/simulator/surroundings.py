@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from fleetpoll.simulator.credentials import LONG_TERM
+
 NO_AWS = {
     "AWS_ACCESS_KEY_ID": "simulated",
     "AWS_SECRET_ACCESS_KEY": "simulated",
@@ -12,3 +14,8 @@ NO_AWS = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
+
+
+def in_account(account_id: str, region: str) -> dict[str, str]:
+    """The environment of those who call from an account and Region of their own."""
+    return NO_AWS | {"AWS_ACCESS_KEY_ID": LONG_TERM + account_id, "AWS_DEFAULT_REGION": region}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+import random
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
 HEAD_MAX = 64 * 1024
 BODY_MAX = 64 * 1024 * 1024  # the control endpoints take a million ids
+
+
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class NotHttp(Exception):
@@ -25,6 +28,8 @@ class Request:
     query: str
     body: bytes
     keep_alive: bool
+    authorization: str = ""
+    token: str = ""  # of a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     connection = headers.get("connection", "").lower()
     keep_alive = connection == "keep-alive" if version == "HTTP/1.0" else connection != "close"
     url = urlsplit(target)
-    return Request(method, unquote(url.path), url.query, body, keep_alive)
+    authorization, token = headers.get("authorization", ""), headers.get("x-amz-security-token", "")
+    return Request(method, unquote(url.path), url.query, body, keep_alive, authorization, token)
 
 
 def write_response(writer: asyncio.StreamWriter, response: Response, *, keep_alive: bool) -> None:
@@ -75,10 +81,10 @@ def write_response(writer: asyncio.StreamWriter, response: Response, *, keep_ali
 def head_of(response: Response, *, keep_alive: bool) -> bytes:
     """All of an answer that comes before its body."""
     head = [
-        f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
+        f"HTTP/1.1 {response.status} {PHRASES[response.status]}",
         f"Content-Type: {response.content_type}",
         f"Content-Length: {len(response.body)}",
-        f"x-amzn-RequestId: {uuid.uuid4()}",
+        f"x-amzn-RequestId: {request_id()}",
         f"Connection: {'keep-alive' if keep_alive else 'close'}",
     ]
     if response.error_type:
@@ -86,3 +92,9 @@ def head_of(response: Response, *, keep_alive: bool) -> bytes:
     if response.retry_after_ms:
         head.append(f"x-amz-retry-after: {response.retry_after_ms}")
     return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
+
+
+def request_id() -> str:
+    """An id in the form of AWS's; whoever knows it may do nothing with it, so it need not be hard to guess."""
+    drawn = f"{random.getrandbits(128):032x}"
+    return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}"

@@ -22,6 +22,8 @@ ODD = SimulatorConfig(
     retry_after_ms=700,
     faults={Operation.DESCRIBE: {Fault.RESET: 0.25, Fault.SLOW: 1e-3}, Operation.SUBMIT: {Fault.LOST: 1.0}},
     slow_s=0.5,
+    external_id="what they agreed on",
+    credentials_s=900.5,
     exit_with_parent=True,
 )
 
@@ -58,6 +60,9 @@ def test_a_limit_without_a_burst_is_a_second_of_calls() -> None:
         ["--fault", "describe=reset:0.6", "--fault", "describe=lost:0.6"],
         ["--fault", "describe=reset:nan"],
         ["--slow-s", "-1"],
+        ["--credentials-s", "0"],
+        ["--credentials-s", "nan"],
+        ["--limit", "sts=-1"],
     ],
 )
 def test_nonsense_is_refused_with_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from fleetpoll.jobs import AWS_STATUSES
 from fleetpoll.lifetimes.kinds import Kind
-from fleetpoll.simulator.account import Account
+from fleetpoll.simulator.accounts import Accounts
 from fleetpoll.simulator.config import SimulatorConfig
 from fleetpoll.simulator.lifecycle import Life
 from fleetpoll.simulator.orders import PREFIX, obey
@@ -31,12 +31,13 @@ class Rig:
 
     def __init__(self) -> None:
         self.now_ms = START_MS
-        self.account = Account(SimulatorConfig(seed=7, fail_share=0, retry_share=0), lambda: self.now_ms)
+        self.accounts = Accounts(SimulatorConfig(seed=7, fail_share=0, retry_share=0), lambda: self.now_ms)
+        self.account = self.accounts.default
 
     def order(self, **fields: Any) -> tuple[int, Any]:
         """The status and the answer of an order for jobs."""
         request = Request("POST", PREFIX + "populate", "", msgspec.json.encode(fields), keep_alive=True)
-        response = asyncio.run(obey(self.account, request))
+        response = asyncio.run(obey(self.accounts, request))
         return response.status, msgspec.json.decode(response.body)
 
     def populate(self, count: int, **fields: Any) -> list[str]:
