@@ -1,16 +1,19 @@
 """One frozen model of everything that can be set, and where it comes from: defaults < TOML file < environment < flags.
 
+A file may describe many fleets, each in a section `[fleets.NAME]` that has what is the fleet's own. What is more special
+wins: defaults < the file's top < environment < the fleet's section < flags. A section is above the environment because a
+variable speaks to the whole process: FLEETPOLL_REGION must not move twenty fleets into one Region. Flags are typed by
+somebody who means them; those that would give several fleets one identity are refused (see fleets.py).
+
 A value that makes no sense, alone or beside another, is refused when the settings are made, with a sentence
 that says what to do. Durations are in seconds, rates in calls per second.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,15 +22,18 @@ from msgspec import Meta
 
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import AWS_STATUSES
+from fleetpoll.sources import QUOTES, did_you_mean, from_environ, from_file
 from fleetpoll.text import bounded, masked
 
-PREFIX = "FLEETPOLL_"
-NOT_SETTINGS = frozenset({"FLEETPOLL_CONFIG"})
+SECTIONS = "fleets"
+"""The one table of a file that is no setting: `[fleets.NAME]` has the settings that are that fleet's own."""
+SHARED = frozenset(
+    {"redis_url", "redis_server", "state_home", "replicas_acked", "fleet", "workers", "beat", "drain_timeout", "stuck_after"}
+    | {"log_format", "log_level"}
+)
+"""Settings of a process, which serves all fleets of a file: a section cannot have them."""
 
-SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
-"""What Kubernetes puts into the environment of every container beside a Service named fleetpoll-something."""
-
-SHOWN_MAX = 80
+SHOWN_MAX, LISTED_MAX = 80, 300
 
 LIVE_STATUSES = [status.value for status in AWS_STATUSES if not status.terminal]
 WEIGHTS = {"SUBMITTED": 0.02, "PENDING": 0.02, "RUNNABLE": 0.1, "STARTING": 0.1, "RUNNING": 1.0}
@@ -37,6 +43,8 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 FleetName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._/@+-]{1,64}\Z")]
+RoleArn = Annotated[str, Meta(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}\Z")]
+ExternalId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}\Z")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,9 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     region: str | None = None  # none: as boto3 finds it
     profile: str | None = None  # a profile of the AWS configuration files
-    role_arn: str | None = None  # a role that is assumed for this fleet
-    external_id: str | None = None  # what the role's account wants to hear from who assumes it
-    share: Positive = 1.0  # of the processes' time, beside other fleets that they serve, where it is scarce
+    role_arn: RoleArn | None = None  # a role that is assumed; by the credentials of `profile`, else those that boto3 finds
+    external_id: ExternalId | None = None  # what the role's trust policy wants to hear
     endpoint_url: str | None = None  # none: AWS_ENDPOINT_URL_BATCH, else AWS itself
     connect_timeout: Positive = 3.0
     read_timeout: Positive = 20.0
@@ -82,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     missing_grace: NotNegative = 60.0  # from tracking: AWS may not show a new job at once
     missing_checks: Count = 10  # absences in a row, after the grace, that make a job LOST, or EXPIRED if AWS had shown it
 
+    share: Positive = 1.0  # of the processes that serve several fleets, beside the others' shares, where all have work
     workers: Count = 4  # poller processes under one supervisor
     beat: Positive = 5.0  # a worker shows that it is alive this often
     drain_timeout: Positive = 30.0  # from drain to stop
@@ -97,13 +105,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Refuse values that make no sense, alone or beside each other."""
         for field in FIELDS:
             accepted("Settings", field, getattr(self, field.name), strict=True)
-        call_s = self.token_wait + self.connect_timeout + self.read_timeout + self.margin
-        if self.visibility <= call_s:
-            raise SettingsError(
-                f"visibility ({self.visibility:g} s) must be longer than token_wait + connect_timeout + read_timeout"
-                f" + margin ({call_s:g} s): a lease that ends during its own call makes a second call for the same"
-                f" jobs. Raise visibility or lower token_wait."
-            )
+        if self.external_id is not None and self.role_arn is None:
+            raise SettingsError("external_id goes with role_arn, the role that is assumed: set role_arn, or leave it out.")
         if self.rate_min is not None and self.rate_min > self.rate:
             raise SettingsError(f"rate_min ({self.rate_min:g}) is above rate ({self.rate:g}): lower it.")
         if self.rate_start is not None and self.rate_start > self.rate:
@@ -111,6 +114,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for name, status in [(table, status) for table in TABLES for status in getattr(self, table)]:
             if status not in LIVE_STATUSES:
                 raise SettingsError(f"{name}: {status!r} is no status{did_you_mean(status, LIVE_STATUSES)}")
+        self._check_durations()
+
+    def _check_durations(self) -> None:
+        """Refuse what would void leases, or replace workers, in the midst of their calls."""
+        call_s = self.token_wait + self.connect_timeout + self.read_timeout + self.margin
+        if self.visibility <= call_s:
+            raise SettingsError(
+                f"visibility ({self.visibility:g} s) must be longer than token_wait + connect_timeout + read_timeout"
+                f" + margin ({call_s:g} s): a lease that ends during its own call makes a second call for the same"
+                f" jobs. Raise visibility or lower token_wait."
+            )
         if self.stuck_after <= self.read_timeout + self.connect_timeout:
             raise SettingsError(
                 f"stuck_after ({self.stuck_after:g} s) must be longer than one call may take (connect_timeout +"
@@ -144,6 +158,47 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 FIELDS = msgspec.structs.fields(Settings)
 NAMES = tuple(field.name for field in FIELDS)
 TABLES = frozenset({"freshness_by_status", "weights"})
+IN_COMMON = "is common to all fleets: set it at the top of the file, above the sections."
+OUTSIDE = {"fleet": "is what the section is called: leave it out, or rename the section."}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is set and where, each value as its field's own type: for all fleets, in the sections of a file, by flags."""
+
+    file: str
+    common: dict[str, Any]
+    sections: dict[str, dict[str, Any]]
+    flags: dict[str, Any]
+
+    @property
+    def named(self) -> str | None:
+        """The fleet that was asked for, wherever."""
+        name: str | None = (self.common | self.flags).get("fleet")
+        return name
+
+    @property
+    def listed(self) -> str:
+        """The fleets of the file, for a refusal."""
+        return bounded(", ".join(self.sections), LISTED_MAX)
+
+    def fleet(self, name: str) -> Settings:
+        """All settings of the fleet of a section. Raises SettingsError, also if there is no such section."""
+        if name not in self.sections:
+            near = did_you_mean(name, self.sections)
+            raise SettingsError(f"{self.file} has no [{SECTIONS}.{name}]{near} It has {self.listed}.")
+        try:
+            return Settings(**self.common | self.sections[name] | self.flags | {"fleet": name})
+        except SettingsError as error:
+            raise SettingsError(f"{self.file} [{SECTIONS}.{name}]: {error}") from None
+
+    def one(self) -> Settings:
+        """The settings of one fleet: that of no section, the one that is named, or the only one. Raises SettingsError."""
+        if not self.sections:
+            return Settings(**self.common | self.flags)
+        if self.named is None and len(self.sections) > 1:
+            raise SettingsError(f"Which fleet? Name one by --fleet or FLEETPOLL_FLEET: {self.file} has {self.listed}.")
+        return self.fleet(self.named or next(iter(self.sections)))
 
 
 def load(
@@ -152,27 +207,59 @@ def load(
     flags: Mapping[str, Any] | None = None,
     flags_from: str = "the command line",
 ) -> Settings:
-    """Settings from the TOML file `config`, then `environ`, then `flags` (None means not given), the later winning.
+    """Settings of one fleet from the TOML file `config`, `environ` and `flags` (None means not given), the later winning.
 
-    Raises SettingsError that names the source, the setting and what is wrong with it.
+    Where the file has sections, `fleet` says which one, if there are several. Raises SettingsError that names the source,
+    the setting and what is wrong with it.
     """
-    layers = [
-        (str(config), _from_file(Path(config)) if config is not None else {}),
-        ("the environment", _from_environ(environ)),
-        (flags_from, {name: value for name, value in (flags or {}).items() if value is not None}),
-    ]
-    merged: dict[str, Any] = {}
-    for source, values in layers:
-        for name, value in values.items():
-            merged[name] = _checked(source, name, value)
-    return Settings(**merged)
+    return read(environ, config, flags, flags_from).one()
 
 
-def _checked(source: str, name: str, value: Any) -> Any:
-    """The value as the field's own type, from text if need be."""
-    if name not in NAMES:
-        raise SettingsError(f"{source}: there is no setting {name!r}{did_you_mean(name, NAMES)}")
-    return accepted(source, FIELDS[NAMES.index(name)], value, strict=False)
+def read(environ: Mapping[str, str], config: str | Path | None, flags: Mapping[str, Any] | None, flags_from: str) -> Sources:
+    """What all sources say, read and checked one by one; how they relate is seen when settings are made of them."""
+    file = str(config)
+    top = from_file(Path(config)) if config is not None else {}
+    if isinstance(top.get("fleet"), dict):
+        raise SettingsError(f"{file}: [fleet.NAME] is no section; did you mean [{SECTIONS}.NAME]?")
+    sections = {name: _section(file, name, values) for name, values in _sections(file, top.pop(SECTIONS, {}))}
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    return Sources(
+        file=file,
+        common=_checked(file, top, [*NAMES, SECTIONS]) | _checked("the environment", from_environ(environ, NAMES)),
+        sections=sections,
+        flags=_checked(flags_from, given),
+    )
+
+
+def _sections(file: str, table: Any) -> Iterable[tuple[str, Any]]:
+    """The sections, as long as they are tables of their own with names that fleets may have."""
+    if not isinstance(table, dict):
+        raise SettingsError(f"{file}: {SECTIONS} is no list of fleets: give each a section of its own, [{SECTIONS}.NAME].")
+    for name in table:
+        accepted(f"{file} [{SECTIONS}.{bounded(name, SHOWN_MAX)}]", FIELDS[NAMES.index("fleet")], name, strict=True)
+    return table.items()
+
+
+def _section(file: str, name: str, values: Any) -> dict[str, Any]:
+    """What a section sets. Raises SettingsError for what is no setting, or none of a fleet's own."""
+    source = f"{file} [{SECTIONS}.{name}]"
+    if not isinstance(values, dict):
+        raise SettingsError(f"{source} is no section with settings. What holds for all fleets stands above the sections.")
+    for key, value in values.items():
+        if key in SHARED:
+            raise SettingsError(f"{source}: {key} {OUTSIDE.get(key, IN_COMMON)}")
+        if key not in NAMES and isinstance(value, dict):
+            raise SettingsError(f"{source}: there is no setting {bounded(repr(key), SHOWN_MAX)}. {QUOTES}")
+    return _checked(source, values, [key for key in NAMES if key not in SHARED])
+
+
+def _checked(source: str, values: Mapping[str, Any], known: Iterable[str] = ()) -> dict[str, Any]:
+    """The values as the fields' own types, from text if need be. Raises SettingsError, for what is not `known` as well."""
+    for name in values:
+        if name not in NAMES:
+            said = bounded(repr(name), SHOWN_MAX)
+            raise SettingsError(f"{source}: there is no setting {said}{did_you_mean(name, known or NAMES)}")
+    return {name: accepted(source, FIELDS[NAMES.index(name)], value, strict=False) for name, value in values.items()}
 
 
 def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, strict: bool) -> Any:
@@ -180,7 +267,9 @@ def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, stric
     try:
         converted = msgspec.convert(table(value) if field.name in TABLES else value, field.type, strict=strict)
     except (ValueError, OverflowError, RecursionError) as error:
-        raise SettingsError(f"{source}: {shown(field.name, value)} will not do: {error}.") from None
+        raise SettingsError(
+            f"{source}: {shown(field.name, value)} will not do: {bounded(str(error), LISTED_MAX)}."
+        ) from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise SettingsError(f"{source}: {shown(field.name, value)} will not do: give a finite number.")
     return converted
@@ -196,35 +285,3 @@ def table(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return {name: number for name, _, number in (pair.partition("=") for pair in value.replace(",", " ").split())}
-
-
-def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"The configuration file {path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"The configuration file {path} is not TOML: {error}.") from None
-    except ValueError:  # of the path itself
-        raise SettingsError(f"The configuration file {str(path)!r} cannot be read: that is no path.") from None
-
-
-def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    values = {}
-    for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS or SERVICE_LINK.search(variable):
-            continue
-        if not value:  # compose and systemd write X= for a variable that is not set
-            continue
-        name = variable.removeprefix(PREFIX).lower()
-        if name not in NAMES:
-            known = sorted({*(PREFIX + n.upper() for n in NAMES), *NOT_SETTINGS})
-            raise SettingsError(f"The environment sets {variable}, which is no setting{did_you_mean(variable, known)}")
-        values[name] = value
-    return values
-
-
-def did_you_mean(word: str, known: tuple[str, ...] | list[str]) -> str:
-    """The end of a refusal: '; did you mean X?' when a known word is near, else '.'."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else "."

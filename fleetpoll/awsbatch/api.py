@@ -20,6 +20,7 @@ from botocore.loaders import create_loader
 from fleetpoll.awsbatch.bounded import Bounded
 from fleetpoll.awsbatch.failures import named
 from fleetpoll.awsbatch.parse import descriptions
+from fleetpoll.awsbatch.roles import assume_role
 from fleetpoll.clock import system_mono
 from fleetpoll.errors import AccessDenied, SettingsError
 
@@ -54,6 +55,17 @@ def credentials_config(settings: Settings) -> Config:
     )
 
 
+def open_session(settings: Settings) -> boto3.Session:
+    """boto3's session with the credentials of these settings, the role's if there is one. Raises botocore's errors."""
+    below = botocore.session.get_session()
+    below.register_component("data_loader", LOADER)
+    below.set_default_client_config(credentials_config(settings))
+    session = boto3.Session(botocore_session=below, profile_name=settings.profile, region_name=settings.region)
+    if settings.role_arn is not None:
+        assume_role(below, settings)
+    return session
+
+
 def open_client(settings: Settings, *, parameter_validation: bool = True) -> Any:
     """boto3's own client for AWS Batch, by these settings; each of its calls is one HTTP request.
 
@@ -68,11 +80,7 @@ def open_client(settings: Settings, *, parameter_validation: bool = True) -> Any
         parameter_validation=parameter_validation,
     )
     try:
-        below = botocore.session.get_session()
-        below.register_component("data_loader", LOADER)
-        below.set_default_client_config(credentials_config(settings))
-        session = boto3.Session(botocore_session=below, profile_name=settings.profile, region_name=settings.region)
-        return session.client("batch", config=config, endpoint_url=settings.endpoint_url)
+        return open_session(settings).client("batch", config=config, endpoint_url=settings.endpoint_url)
     except NoRegionError:
         raise SettingsError("No AWS Region: set `region`, FLEETPOLL_REGION or AWS_DEFAULT_REGION.") from None
     except ProfileNotFound as error:

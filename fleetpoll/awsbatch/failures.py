@@ -90,24 +90,24 @@ RETRY_AFTER_MAX_S = 60.0
 
 
 @contextmanager
-def named() -> Iterator[None]:
-    """Turn botocore's errors into ours."""
+def named(who: str = "AWS Batch") -> Iterator[None]:
+    """Turn botocore's errors into ours, `who` being whoever was asked."""
     try:
         yield
     except FleetpollError:
         raise
     except ClientError as error:
         if error.operation_name not in OPERATIONS:  # STS or SSO, asked on our behalf
-            words = tidy(f"AWS credentials cannot be had: {error}")
-            raise AccessDenied(words, error_code(error.response)) from error
+            words, code = tidy(f"AWS credentials cannot be had: {error}"), error_code(error.response)
+            raise (Unreachable(words, code, "server") if passes(error) else AccessDenied(words, code)) from error
         raise of_response(error.response) from error
     except CREDENTIALS as error:
         raise AccessDenied(tidy(f"AWS credentials cannot be had: {error}"), type(error).__name__) from error
     except BotoCoreError as error:
         kind, why = cause_of(error)
-        raise Unreachable(tidy(f"AWS Batch gave no answer: {error}{why}"), type(error).__name__, kind) from error
+        raise Unreachable(tidy(f"{who} gave no answer: {error}{why}"), type(error).__name__, kind) from error
     except Exception as error:  # what botocore's parsers make of a proxy's page has no common root
-        words = tidy(f"AWS Batch's answer could not be read: {error!r}")
+        words = tidy(f"{who}'s answer could not be read: {error!r}")
         raise Unreachable(words, type(error).__name__, "body") from error
 
 

@@ -11,8 +11,23 @@ CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 SKEW = re.compile(r"(?i)signature (?:expired|not yet current)|clock|too skewed")
-MISSING = frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"})
-UNKNOWN = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken", "AuthFailure"})
+MISSING = dict.fromkeys(
+    ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"),
+    "Give the workers credentials (a role, a profile, AWS_… variables); files and roles are found by themselves.",
+)
+UNKNOWN = dict.fromkeys(
+    ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken", "AuthFailure"),
+    "AWS does not know these credentials: check the access key, the Region and whose account it is.",
+)
+BY_CODE = MISSING | UNKNOWN
+
+OF_STS = re.compile(r"AWS STS\b|AssumeRole|GetCallerIdentity")
+"""In the words of failures to get credentials."""
+STS_AWAY = "Check the way from the workers to STS of their Region: AWS_ENDPOINT_URL_STS, proxies, a VPC endpoint for STS."
+STS_DENIES = (
+    "Check role_arn and external_id: the role's trust policy must name who calls and the external id, and the caller's own"
+    " policy must allow sts:AssumeRole; the workers notice by themselves."
+)
 
 ADVICE = {
     "timeout": "Check the network between the workers and AWS; raise read_timeout if answers are only slow.",
@@ -31,7 +46,9 @@ def tidy(words: str) -> str:
 
 def advice(kind: str, code: str, words: str) -> str:
     """What to do about a failure of that kind, in a sentence; '' if there is nothing to be done."""
-    return denied(code, words) if kind == "denied" else ADVICE.get(kind, "")
+    if kind == "denied":
+        return denied(code, words)
+    return STS_AWAY if OF_STS.search(words) else ADVICE.get(kind, "")
 
 
 def denied(code: str, words: str) -> str:
@@ -40,10 +57,10 @@ def denied(code: str, words: str) -> str:
         return "Set the clock of the workers' hosts (NTP): AWS refuses what was signed minutes before or after its own time."
     if code.startswith("Expired"):
         return "Renew the credentials; the workers take the new ones by themselves."
-    if code in MISSING:
-        return "Give the workers credentials (a role, a profile, AWS_… variables); files and roles are found by themselves."
-    if code in UNKNOWN:
-        return "AWS does not know these credentials: check the access key, the Region and whose account it is."
+    if code in BY_CODE:
+        return BY_CODE[code]
+    if OF_STS.search(words):
+        return STS_DENIES
     if code.startswith("AccessDenied") or code in {"UnauthorizedOperation", "NotAuthorized"}:
         return "Allow batch:DescribeJobs to this user or role; the workers notice by themselves."
     return "Check the credentials and the policy; the workers take new credentials by themselves."

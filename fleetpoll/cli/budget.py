@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleetpoll.cli.options import Asked, as_json, pass_asked
+from fleetpoll.cli.every import exit_code, say_of
+from fleetpoll.cli.options import Asked, as_json, every_fleet, pass_asked
 from fleetpoll.cli.render import emit
 from fleetpoll.cli.tables import console, table
 from fleetpoll.client.fleet import open_fleet
+from fleetpoll.client.many import ask_each
 from fleetpoll.errors import SettingsError
 from fleetpoll.state.rooms import DESCRIBE, OPERATIONS
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fleetpoll.client.fleet import Fleet
+    from fleetpoll.client.many import Heard
     from fleetpoll.state.allowance import BucketView
+
+    Views = dict[str, BucketView]
 
 operation_option = click.option(
     "--operation",
@@ -36,26 +44,64 @@ def budget() -> None:
 
 
 @budget.command()
+@every_fleet
 @as_json
+@click.pass_context
 @pass_asked
-def show(asked: Asked, *, as_json: bool) -> None:
+def show(asked: Asked, ctx: click.Context, *, every: bool, as_json: bool) -> None:
     """Show the buckets of all operations."""
+    if every:
+        heard = list(ask_each(asked.fleets(), buckets))
+        show_all(heard, as_json=as_json)
+        ctx.exit(exit_code(heard))
     with open_fleet(asked.settings()) as fleet:
-        views = {operation: fleet.bucket(operation).view() for operation in OPERATIONS}
+        views = buckets(fleet)
     if as_json:
         for operation, view in views.items():
             emit({"operation": operation, **dataclasses.asdict(view)})
         return
+    rows = columns()
+    for operation, view in views.items():
+        rows.add_row(operation, *figures(view))
+    console().print(rows)
+
+
+def show_all(heard: list[Heard[Views]], *, as_json: bool) -> None:
+    """The buckets of each fleet, and of one that does not answer, why."""
+    rows = columns("FLEET")
+    for one in heard:
+        name = one.settings.fleet
+        if one.answer is None:
+            say_of(one, as_json=as_json)
+        for operation, view in (one.answer or {}).items():
+            rows.add_row(name, operation, *figures(view))
+            if as_json:
+                emit({"fleet": name, "operation": operation, **dataclasses.asdict(view)})
+    if not as_json:
+        console().print(rows)
+
+
+def buckets(fleet: Fleet) -> Views:
+    """The bucket of each operation."""
+    return {operation: fleet.bucket(operation).view() for operation in OPERATIONS}
+
+
+def columns(*before: str) -> Table:
+    """A table for figures of buckets, with columns of others `before` them."""
     rows = table()
-    rows.add_column("OPERATION", no_wrap=True)
+    for name in (*before, "OPERATION"):
+        rows.add_column(name, no_wrap=True)
     for name in ("CONFIGURED", "GRANTED", "LIMIT MET", "BURST", "CALLS", "THROTTLES"):
         rows.add_column(name, justify="right")
     rows.add_column("")
-    for operation, view in views.items():
-        met = "-" if view.limit is None else f"{view.limit:.4g}/s"
-        figures = (f"{view.configured:g}/s", f"{view.granted:.4g}/s", met, f"{view.burst:.4g}")
-        rows.add_row(operation, *figures, f"{view.tokens_granted:,}", f"{view.throttles:,}", override(view))
-    console().print(rows)
+    return rows
+
+
+def figures(view: BucketView) -> tuple[str, ...]:
+    """What a bucket's row says."""
+    met = "-" if view.limit is None else f"{view.limit:.4g}/s"
+    rates = (f"{view.configured:g}/s", f"{view.granted:.4g}/s", met, f"{view.burst:.4g}")
+    return (*rates, f"{view.tokens_granted:,}", f"{view.throttles:,}", override(view))
 
 
 @budget.command(name="set", epilog="\b\nExamples:\n  fleetpoll budget set 5\n  fleetpoll budget set --unpin")

@@ -59,7 +59,7 @@ def demo(asked: Asked, ctx: click.Context, jobs: int, workers: int, life: tuple[
     compares what the API saw with what the fleet says. Nothing is left behind, and no AWS account is touched.
     """
     script = Script(jobs, workers, life or (5.0, 90.0), limit)
-    redis_server = asked.settings().redis_server
+    redis_server = asked.fleets()[0].redis_server
     stopping = Stopping()
     stopping.on(signal.SIGINT, signal.SIGTERM)
     say(

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from fleetpoll.client.fleet import Fleet, open_fleet
 from fleetpoll.embedded.private import private_server
-from fleetpoll.settings import PREFIX, load
+from fleetpoll.settings import load
 from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.simulator.surroundings import NO_AWS
+from fleetpoll.sources import PREFIX
 
 FRESHNESS_S = 0.25  # so short that the allowance is the bottleneck: that is what the demo is about
 LATENCY_MS, LATENCY_JITTER_MS = 20.0, 20.0

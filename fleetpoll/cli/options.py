@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from fleetpoll.errors import SettingsError
+from fleetpoll.fleets import load_fleets, names_of
 from fleetpoll.settings import Settings, load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,14 +28,33 @@ class Asked:
     flags: dict[str, str] = field(default_factory=dict)
 
     def settings(self) -> Settings:
-        """All settings, from their four sources. Raises SettingsError."""
+        """All settings of one fleet, from all sources. Raises SettingsError, also if it is not told which one."""
         return load(os.environ, self.config, self.flags)
+
+    def fleets(self) -> tuple[Settings, ...]:
+        """Those of every fleet of the file; of one, if one was asked for or there is no other. Raises SettingsError."""
+        return load_fleets(os.environ, self.config, self.flags)
 
 
 pass_asked = click.make_pass_decorator(Asked, ensure=True)
 
 
-def setting(name: str, *flags: str, metavar: str, help: str) -> Decorator[Any]:  # noqa: A002 - click's own word
+def fleets_like(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The fleets of the file that a shell may complete a word to."""
+    try:
+        names = names_of(ctx.params.get("config") or os.environ.get("FLEETPOLL_CONFIG"))
+    except SettingsError:  # nobody reads a message in the midst of a line
+        return []
+    return [name for name in names if name.startswith(begun)]
+
+
+def setting(
+    name: str,
+    *flags: str,
+    metavar: str,
+    help: str,  # noqa: A002 - click's own word
+    **more: Any,
+) -> Decorator[Any]:
     """An option that is a setting: it is kept for `Asked.settings`, which checks it, and never passed to the command."""
 
     def keep(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -50,6 +71,7 @@ def setting(name: str, *flags: str, metavar: str, help: str) -> Decorator[Any]: 
         expose_value=False,
         metavar=metavar,
         help=f"{help}  {origin}",
+        **more,
     )
 
 
@@ -64,11 +86,14 @@ def several(*decorators: Decorator[Any]) -> Decorator[Any]:
     return apply
 
 
+every_fleet = click.option("--all", "every", is_flag=True, help="All fleets of the file, or the one of --fleet.")
+
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 
 aws_settings = several(
     setting("region", metavar="REGION", help="AWS Region; none: as boto3 finds it."),
     setting("profile", metavar="NAME", help="Profile of the AWS configuration files."),
+    setting("role_arn", metavar="ARN", help="Role to assume, by the profile's credentials or those that boto3 finds."),
     setting("endpoint_url", metavar="URL", help="Endpoint of AWS Batch, such as a simulator's."),
 )
 

@@ -12,7 +12,7 @@ import click
 
 from fleetpoll.cli import exits
 from fleetpoll.cli.later import Later
-from fleetpoll.cli.options import Asked, setting
+from fleetpoll.cli.options import Asked, fleets_like, setting
 from fleetpoll.cli.render import say
 from fleetpoll.errors import FleetpollError
 from fleetpoll.text import masked, safe_lines
@@ -41,8 +41,9 @@ COMMANDS = (
 
 EPILOG = """\b
 Settings come from the TOML file of --config, then the environment
-(FLEETPOLL_<NAME>), then options; the later wins. Without a Redis URL an
-embedded server is started, or joined if it runs.
+(FLEETPOLL_<NAME>), then the file's section [fleets.NAME] of the fleet, then
+options; the later wins. Without a Redis URL an embedded server is started,
+or joined if it runs.
 
 \b
 Completion:  eval "$(_FLEETPOLL_COMPLETE=bash_source fleetpoll)"
@@ -99,7 +100,12 @@ def _forget_stdout() -> None:
     help="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://; none: the embedded server. "
     "All users of this machine see it in ps: a password belongs into the environment or the file.",
 )
-@setting("fleet", metavar="NAME", help="The fleet: one AWS account and Region, one allowance.")
+@setting(
+    "fleet",
+    metavar="NAME",
+    help="The fleet: one AWS account and Region, one allowance. One of those that the file has in sections, if it has any.",
+    shell_complete=fleets_like,
+)
 @click.option(
     "--config",
     envvar="FLEETPOLL_CONFIG",

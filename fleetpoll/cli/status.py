@@ -8,10 +8,12 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from fleetpoll.cli.options import Asked, as_json, pass_asked
+from fleetpoll.cli.every import exit_code, glance, show_all
+from fleetpoll.cli.options import Asked, as_json, every_fleet, pass_asked
 from fleetpoll.cli.render import COLOURS, emit, plural, span
 from fleetpoll.cli.tables import console, facts
 from fleetpoll.client.fleet import open_fleet
+from fleetpoll.client.many import ask_each
 from fleetpoll.text import safe
 
 if TYPE_CHECKING:
@@ -24,14 +26,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@every_fleet
 @as_json
+@click.pass_context
 @pass_asked
-def status(asked: Asked, *, as_json: bool) -> None:
+def status(asked: Asked, ctx: click.Context, *, every: bool, as_json: bool) -> None:
     """Show the fleet at a glance: jobs, rate, fill, lag and workers.
 
     Fill is ids per call: calls are what is scarce, and a call carries up to 100 ids. Lag is from the moment AWS stopped
-    a job to its detection, over the last 2,000 transitions.
+    a job to its detection, over the last 2,000 transitions, with --all over the last 500 of each fleet.
     """
+    if every:
+        heard = list(ask_each(asked.fleets(), glance))
+        show_all(heard, as_json=as_json)
+        ctx.exit(exit_code(heard))
     with open_fleet(asked.settings()) as fleet:
         seen = fleet.status()
     if as_json:

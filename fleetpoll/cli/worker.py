@@ -13,6 +13,7 @@ EPILOG = """\b
 Examples:
   fleetpoll worker -n 8 --rate 20
   FLEETPOLL_REDIS_URL=redis://db:6379 FLEETPOLL_FLEET=prod fleetpoll worker
+  fleetpoll --config fleets.toml worker -n 8
 
 \b
 SIGTERM or Ctrl-C: drain, then leave. The same again: leave at once.
@@ -36,10 +37,11 @@ Exit codes: 0 left as told, 2 the settings will not do, 3 no worker can start.
 def worker(asked: Asked, ctx: click.Context) -> None:
     """Run worker processes in the foreground until told to stop.
 
-    Any number of these, on any number of machines, share the fleet's jobs and its allowance.
+    Any number of these, on any number of machines, share the fleet's jobs and its allowance. Where the file has fleets in
+    sections [fleets.NAME], they serve all of them, or the one of --fleet.
     """
-    settings = asked.settings()
-    configure(settings.log_format, settings.log_level)
-    with redis_url(settings) as url:
-        code = Supervisor((settings,), url).run()
+    fleets = asked.fleets()
+    configure(fleets[0].log_format, fleets[0].log_level)
+    with redis_url(fleets[0]) as url:
+        code = Supervisor(fleets, url).run()
     ctx.exit(code)

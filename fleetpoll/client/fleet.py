@@ -13,7 +13,7 @@ from fleetpoll.cadence.prediction import Oracle, Prediction
 from fleetpoll.cadence.stays import COUNTED
 from fleetpoll.client.consuming import RETRY_AFTER_S, Consumer, some_name
 from fleetpoll.client.following import follow
-from fleetpoll.client.status import FleetStatus, alive, status_of
+from fleetpoll.client.status import RECENT, FleetStatus, alive, status_of
 from fleetpoll.client.waiter import Waiter
 from fleetpoll.client.waiting import Arrival, Goal, Roll, Waited
 from fleetpoll.clock import system_mono
@@ -22,6 +22,7 @@ from fleetpoll.errors import SettingsError, StateError
 from fleetpoll.jobs import JobStatus, Snapshot, Transition, as_job_id
 from fleetpoll.settings import Settings
 from fleetpoll.state.bucket import FleetBucket
+from fleetpoll.state.due import count_due
 from fleetpoll.state.groups import GroupFacts, Member, drop_group, groups
 from fleetpoll.state.limiter import FleetLimiter, SteadfastLimiter
 from fleetpoll.state.pages import GROUPS_KEPT
@@ -175,9 +176,13 @@ class Fleet:
         """Forget a consumer group and what it has read. Returns whether there was one."""
         return perform(self._rooms.client, drop_group(self._rooms.keys, name))
 
-    def status(self) -> FleetStatus:
-        """The fleet at a glance."""
-        return status_of(self._rooms)
+    def status(self, recent: int = RECENT) -> FleetStatus:
+        """The fleet at a glance; the lag is taken from so many of the last transitions."""
+        return status_of(self._rooms, recent)
+
+    def due(self) -> int:
+        """How many jobs wait for a worker or for a token: they are due, and on no lease."""
+        return count_due(self._rooms.client, self._rooms.keys)
 
     def workers(self) -> list[Beat]:
         """The workers on the roster."""

@@ -102,7 +102,7 @@ def public_beat(beat: Beat) -> dict[str, Any]:
     }
 
 
-def status_of(rooms: Rooms) -> FleetStatus:
+def status_of(rooms: Rooms, recent: int = RECENT) -> FleetStatus:
     """Read the status: a handful of commands, none of which grows with the number of jobs."""
     live, tracked = rooms.ledger.sizes()
     now_ms, workers = rooms.roster.now_ms(), rooms.roster.workers()
@@ -116,7 +116,7 @@ def status_of(rooms: Rooms) -> FleetStatus:
         broods=rooms.broods.sizes(),
         bucket=rooms.buckets[DESCRIBE].view(),
         totals=rooms.ledger.totals(),
-        lag=lag_of([t.lag_ms for t in rooms.events.recent(RECENT) if t.lag_ms is not None]),
+        lag=lag_of([t.lag_ms for t in rooms.events.recent(recent) if t.lag_ms is not None]),
         workers=workers,
         troubles=shared(one for one in rooms.troubles.all() if one.worker_id in living),
         order=rooms.roster.order(),

@@ -11,6 +11,7 @@ that looks at another fleet, lists keys, or governs the server.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
@@ -58,7 +59,7 @@ CONNECTING = words("ping select evalsha script|load time cluster|slots")
 
 RIGHTS = {
     # `reserve` is no verb of the reader's: asked for no token it only looks, and HMGET is all that it needs then.
-    Role.READER: Rights(words("get hget hgetall hlen hmget hscan zcard xread xrange xrevrange xinfo exists")),
+    Role.READER: Rights(words("get hget hgetall hlen hmget hscan zcard zcount xread xrange xrevrange xinfo exists")),
     Role.CLIENT: Rights(
         words("eval xack xautoclaim xgroup xreadgroup wait"),  # eval: the verb retire, which is seldom run
         words("track adopt untrack reserve penalize refund retire"),
@@ -78,17 +79,17 @@ def user_name(role: Role, fleet: str) -> str:
     return f"{fleet}.{role}"
 
 
-def rules(role: Role, fleet: str, sha256: str = HASH_HERE) -> list[str]:
+def rules(role: Role, fleet: str, sha256: str = HASH_HERE, others: Sequence[str] = ()) -> list[str]:
     """The words of the ACL for a role: the user is made anew, may log in by the hashed password, and has these rights alone.
 
-    Raises SettingsError for what is no SHA-256.
+    It has them in `others`, too, as workers need that serve several fleets. Raises SettingsError for what is no SHA-256.
     """
     if sha256 != HASH_HERE and not SHA256.fullmatch(sha256):
         raise SettingsError("A SHA-256 is 64 hexadecimal digits in lower case.")
-    keys = Keys(fleet)
+    fleets = [Keys(name) for name in (fleet, *others)]
     rights = sorted(RIGHTS[role].all())
     who = ["reset", "on", f"#{sha256}"]
-    where = [f"~{keys.pattern}", "resetchannels", f"&{keys.doorbell}"]
+    where = [f"~{keys.pattern}" for keys in fleets] + ["resetchannels"] + [f"&{keys.doorbell}" for keys in fleets]
     return [*who, *where, "-@all", *(f"+{command}" for command in rights)]
 
 

@@ -94,7 +94,7 @@ def open_rooms(
 
 
 def open_for_worker(url: str, fleets: Sequence[Settings], mono: Mono = system_mono) -> list[Rooms]:
-    """The rooms of all `fleets` that a worker serves: on one connection, but in a Cluster, where each has a node of its own."""
+    """The rooms of all `fleets` that a worker serves: on one connection; in a Cluster each has its own."""
     first = open_rooms(url, fleets[0], mono, worker=True)
     beside = None if is_cluster(url) else first
     return [first, *(open_rooms(url, settings, mono, worker=True, beside=beside) for settings in fleets[1:])]

@@ -68,6 +68,7 @@ def consume(rooms: Rooms, fleet: Fleet) -> None:
 
 READS: dict[str, Deed] = {
     "status": lambda _, fleet: fleet.status(),
+    "due": lambda _, fleet: fleet.due(),
     "jobs": lambda _, fleet: list(fleet.jobs()),
     "get": lambda _, fleet: fleet.get(IDS),
     "events": lambda _, fleet: list(fleet.past_events(BEGINNING)),
