@@ -77,7 +77,9 @@ def whose(account: str, region: str) -> dict[str, str]:
 def toml(common: Mapping[str, Any], fleets: Mapping[str, Mapping[str, Any]]) -> str:
     """A file of settings."""
     sections = {"": common} | {f"[fleets.{json.dumps(name)}]\n": given for name, given in fleets.items()}
-    return "\n".join(head + "".join(f"{name} = {word(value)}\n" for name, value in of.items()) for head, of in sections.items())
+    return "\n".join(
+        head + "".join(f"{name} = {word(value)}\n" for name, value in of.items()) for head, of in sections.items()
+    )
 
 
 def word(value: Any) -> str:
