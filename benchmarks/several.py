@@ -1,4 +1,4 @@
-"""Several fleets on this machine: an account of one simulator for each, one server or Cluster, one file that names them all."""
+"""Several fleets on this machine: an account of one simulator for each, one server or Cluster, one file that names all."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_a_drain_gives_back_what_is_held_while_tokens_are_waited_for(
         for own in opened:
             own.schedule.track(aws.populate(10))
         with running(redis_url, there) as poller:
-            held = [lane for lane in poller._by_name.values()]
+            held = list(poller._by_name.values())
             wait_until(lambda: all(lane._under_way is not None for lane in held), 10, "all lanes waiting for a token")
 
         assert [own.buckets["DescribeJobs"].view().tokens_granted for own in opened] == [0, 0, 0]
