@@ -89,7 +89,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     missing_grace: NotNegative = 60.0  # from tracking: AWS may not show a new job at once
     missing_checks: Count = 10  # absences in a row, after the grace, that make a job LOST, or EXPIRED if AWS had shown it
 
-    share: Positive = 1.0  # of the processes that serve several fleets, beside the others' shares, where all have work
+    share: Positive = (
+        1.0  # of the time of processes that serve several fleets, beside the others' shares, where it is scarce
+    )
     workers: Count = 4  # poller processes under one supervisor
     beat: Positive = 5.0  # a worker shows that it is alive this often
     drain_timeout: Positive = 30.0  # from drain to stop
@@ -143,6 +145,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def floor_rate(self) -> float:
         """The rate below which throttles do not push the fleet: `rate_min`, or min(0.5, rate)."""
         return min(0.5, self.rate) if self.rate_min is None else self.rate_min
+
+    @property
+    def role_account(self) -> str | None:
+        """The number of the account that `role_arn` is of; None without a role."""
+        return None if self.role_arn is None else self.role_arn.split(":")[4]
 
     @property
     def weight_of(self) -> dict[str, float]:

@@ -24,8 +24,8 @@ def place_of(settings: Settings) -> tuple[str, str]:
     """
     with closing(open_client(settings)) as batch:
         region = str(batch.meta.region_name)
-        if settings.role_arn is not None:
-            return settings.role_arn.split(":")[4], region
+        if settings.role_account is not None:
+            return settings.role_account, region
         pretended = not of_aws(batch.meta.endpoint_url)
     with named(STS), closing(open_session(settings).client("sts")) as sts:
         if pretended and of_aws(sts.meta.endpoint_url):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from fleetpoll.cli.render import plural, say
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.errors import SettingsError, Unreachable
 from fleetpoll.lifetimes.kinds import Kind
+from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import Fault, Operation, SimulatorConfig
 from fleetpoll.simulator.control import ControlClient
 from fleetpoll.simulator.flags import (
@@ -42,7 +44,7 @@ Example, in three shells:
 Pair = tuple[float, float]
 Value = TypeVar("Value")
 
-ENDPOINT = "AWS_ENDPOINT_URL_BATCH"
+ENDPOINT, ENDPOINT_STS = "AWS_ENDPOINT_URL_BATCH", "AWS_ENDPOINT_URL_STS"
 
 
 def pair_of(parse: Callable[[str], Pair], form: str) -> Callable[..., Pair | None]:
@@ -147,7 +149,7 @@ def announce(url: str) -> None:
     if not is_loopback(urlsplit(url).hostname or ""):
         say(f"Warning: whoever reaches {url} controls this simulator: it asks nobody for credentials.")
     say(f"""Send programs here, in their shell (any Region and credentials will do):
-  export {ENDPOINT}={url}
+  export {ENDPOINT}={url} {ENDPOINT_STS}={url}
   export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
 Ctrl-C ends it.""")
 
@@ -172,13 +174,16 @@ def is_loopback(host: str) -> bool:
 @click.option("--track", is_flag=True, help="Track them at once.")
 @pass_asked
 def submit(asked: Asked, /, count: int, url: str | None, *, track: bool, **jobs: Any) -> None:
-    """Create jobs in a simulator, past its buckets, and print their ids one a line."""
+    """Create jobs in a simulator, past its buckets, and print their ids one a line.
+
+    They are of the account of the fleet's role, if it has one, else of the simulator's own.
+    """
     settings, order = asked.settings(), order_of(**jobs)
     target = url or settings.endpoint_url
     if not target:
         raise SettingsError(f"Which simulator? Give --url or set {ENDPOINT}; fleetpoll simulate serve starts one.")
     try:
-        ids = ControlClient(target).populate(count, **order)
+        ids = account_of(settings, target).populate(count, **order)
     except (OSError, ValueError) as error:
         raise Unreachable(f"No simulator answers at {target}: {error}. Start one: fleetpoll simulate serve.") from None
     if track:
@@ -186,6 +191,13 @@ def submit(asked: Asked, /, count: int, url: str | None, *, track: bool, **jobs:
             new = fleet.track(ids)
         say(f"{plural(new, 'job')} tracked.")
     click.echo("\n".join(map(safe, ids)))
+
+
+def account_of(settings: Settings, url: str) -> ControlClient:
+    """The account in a simulator whose jobs the fleet sees."""
+    if settings.role_account is None:
+        return ControlClient(url)
+    return ControlClient(url, settings.role_account, settings.region or os.environ.get("AWS_DEFAULT_REGION", ""))
 
 
 def order_of(

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleetpoll.errors import SettingsError
+from fleetpoll.fleets import load_fleets
 from fleetpoll.settings import NAMES, Settings, load
 from tests.fuzz.profiles import junk, long, quick
 
@@ -77,6 +78,30 @@ def test_a_file_of_anything(content: bytes, tmp_path: Path) -> None:
         load({}, config=file)
     except SettingsError as error:
         assert str(file) in str(error)
+
+
+@quick(60)
+@given(
+    name=junk,
+    key=junk | st.sampled_from(NAMES),
+    value=junk | st.integers() | st.dictionaries(junk, st.integers(), max_size=1),
+)
+@example(name="eu", key="rate", value={"eu": 1})
+@example(name="x" * 5000, key="rate", value=1)
+@example(name="eu", key="x" * 5000, value={"eu": 1})
+def test_a_section_of_anything(name: str, key: str, value: Any, tmp_path: Path) -> None:
+    """It is a fleet, or refused by its place in words of bounded length."""
+    said = json.dumps(value) if not isinstance(value, dict) else "{" + ", ".join(f"{json.dumps(k)} = 1" for k in value) + "}"
+    file = tmp_path / "sections.toml"
+    text = f"[fleets.{json.dumps(name)}]\n{json.dumps(key)} = {said}\n[fleets.other]\n"
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        found = load_fleets({}, file)
+    except SettingsError as error:
+        assert "[fleets." in str(error) or "is not TOML" in str(error)
+        assert len(str(error)) < 1000
+    else:
+        assert {fleet.fleet for fleet in found} == {name, "other"}
 
 
 @quick(60)

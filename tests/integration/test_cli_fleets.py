@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from fleetpoll.client.troubles import shared
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import SimulatorConfig
 from fleetpoll.simulator.process import Simulator
@@ -20,8 +21,8 @@ from fleetpoll.state.rooms import Rooms, open_rooms
 from fleetpoll.state.roster import OrderKind
 from tests.ids import make_ids
 from tests.integration.bad_server import serving
-from tests.integration.cli_helpers import SCRIPT, Cli
-from tests.integration.sts_server import Aws, Sts
+from tests.integration.cli_helpers import SCRIPT, Cli, wait_until
+from tests.integration.sts_server import Aws, Sts, refusal
 
 PAGE = Path(__file__).parents[2] / "docs" / "many-fleets.md"
 ROLE = "arn:aws:iam::111122223333:role/fleetpoll"
@@ -170,20 +171,42 @@ def test_a_shell_completes_the_name_of_a_fleet(cli: Cli, fleet_name: str) -> Non
     assert completed(FLEETPOLL_CONFIG="/nowhere") == []
 
 
+def test_a_simulator_has_an_account_for_each_role(cli: Cli, file: Path, us: Rooms, fleet_name: str) -> None:
+    """Jobs are made in the account and Region of the fleet that is named, and a call by its role sees them there."""
+    name = f"{fleet_name}-us"
+    with Simulator(SimulatorConfig(external_id="agreed")) as aws:
+        cli.env["AWS_ENDPOINT_URL_STS"] = aws.url
+        file.write_text(file.read_text() + f'endpoint_url = "{aws.url}"\nrole_arn = "{ROLE}"\nexternal_id = "agreed"\n')
+        (job,) = cli("--fleet", name, "simulate", "submit", "--track").stdout.split()
+        done = cli("--fleet", name, "terminate", job, "--reason", "it is enough")
+        own = aws.account("111122223333", "us-east-1")
+
+        assert (done.returncode, own.truth([job])[job][0]) == (0, "FAILED")
+        assert own.stats()["operations"]["terminate"]["calls"] == 1
+        assert aws.stats()["operations"]["terminate"]["calls"] == 0
+    assert us.ledger.sizes() == (1, 1)
+
+
 def test_a_worker_serves_a_fleet_of_the_file_by_its_role(cli: Cli, file: Path, us: Rooms, fleet_name: str) -> None:
-    """Real processes assume the role, see a job to its end, and leave when they are told to."""
+    """Real processes that are denied the role say so, go on when they may have it, and see a job to its end."""
     name = f"{fleet_name}-us"
     with Simulator(SimulatorConfig(life_min_s=0.5, life_max_s=0.6)) as aws, serving(Sts()) as sts:
         assert isinstance(sts, Sts)
         file.write_text(file.read_text() + f'endpoint_url = "{aws.url}"\nrole_arn = "{ROLE}"\n')
         (job,) = aws.populate(1)
         words = ("--fleet", name, "worker", "-n", "1", "--log-format", "json")
+        sts.failing = refusal("AccessDenied", "not authorized to perform: sts:AssumeRole")
         with cli.start(*words, AWS_ENDPOINT_URL_STS=sts.url) as worker:
+            us.schedule.track([job])
+            wait_until(lambda: us.troubles.count() == 1, "the worker is denied the role")
+            (trouble,) = shared(us.troubles.all())
+            sts.failing = None
             done = cli("--fleet", name, "wait", job, "--timeout", "20")
             worker.terminate()
             worker.communicate(timeout=30)
 
     assert (done.returncode in {0, 1}, worker.returncode) == (True, 0)
     assert us.ledger.get([job])[job].status.terminal
+    assert "trust policy" in trouble.advice
     assert sts.given == 1
     assert sts.request()["RoleSessionName"] == f"fleetpoll-{name}"
