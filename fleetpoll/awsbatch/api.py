@@ -15,7 +15,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
 
-from fleetpoll.awsbatch.bounded import Bounded
+from fleetpoll.awsbatch.bounded import Bounded, in_hand
+from fleetpoll.awsbatch.direct import Direct
 from fleetpoll.awsbatch.failures import named
 from fleetpoll.awsbatch.parse import descriptions
 from fleetpoll.clock import system_mono
@@ -84,15 +85,17 @@ class BatchApi:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._denied = settings, False
-        self._client = self._open()
+        self._client, self._direct = self._open()
 
-    def _open(self) -> Any:
+    def _open(self) -> tuple[Any, Direct]:
         client = open_client(self._settings, parameter_validation=False)
         whole_s = self._settings.connect_timeout + self._settings.read_timeout
         bounded = Bounded(client._endpoint.http_session, whole_s, system_mono)  # noqa: SLF001 - it has the proxies and certificates
+        direct = Direct(client, bounded)
+        client.meta.events.register("before-send.batch.DescribeJobs", direct)
         client.meta.events.register("before-send.batch.DescribeJobs", bounded)
         client.meta.events.register("before-parse.batch.DescribeJobs", _take_body)
-        return client
+        return client, direct
 
     @contextmanager
     def _calling(self) -> Iterator[Any]:
@@ -103,7 +106,7 @@ class BatchApi:
             except SettingsError as error:  # a profile that is being rewritten: no reason to end
                 raise AccessDenied(f"AWS credentials cannot be had: {error}", "SettingsError") from error
             self._client.close()
-            self._client, self._denied = renewed, False
+            (self._client, self._direct), self._denied = renewed, False
         try:
             with named():
                 yield self._client
@@ -114,8 +117,14 @@ class BatchApi:
     def describe(self, ids: Sequence[str]) -> dict[str, Description]:
         """What AWS says of those `ids` (1…100) that it knows; the others are absent."""
         with self._calling() as client:
-            answer = client.describe_jobs(jobs=list(ids))
-        found: dict[str, Description] = answer[PARSED]
+            answer = self._direct.ask(ids)
+            if answer is not None and answer.status_code < HTTP_NOT_GOOD:
+                return descriptions(answer.content)
+            read_next = in_hand.set(answer)  # what is wrong with it is for botocore to say
+            try:
+                found: dict[str, Description] = client.describe_jobs(jobs=list(ids))[PARSED]
+            finally:
+                in_hand.reset(read_next)
         return found
 
     def submit_job(self, **request: Any) -> dict[str, Any]:
