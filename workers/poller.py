@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ctypes import c_double
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -32,6 +34,7 @@ from fleetpoll.state.roster import Facts, Order, OrderKind
 from workers.stopping import Stopping
 from workers.troubles import AwsTrouble, Turn
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_LEFT, EXIT_SETTINGS, EXIT_ORDERED = 0, 2, 10
 ERRORS_MAX = 5
 """Errors of our own making in a row that a poller survives; then the supervisor sees to it."""
@@ -41,6 +44,8 @@ REDIS_RETRY_S = (0.25, 2.0)
 """The first and the longest pause after failures of Redis in a row; it doubles in between: 5 s after its return we work."""
 RECHECK_S = 5.0
 """How often a worker that waits because AWS answers nobody looks whether it does: a ring may have been missed."""
+GARBAGE = 100_000
+"""Objects between two searches for garbage in rings: a look makes and drops thousands, and hardly a ring among them."""
 SWEEP_S, SWEEP_MORE_S = 60.0, 1.0
 """Between two sweeps: usually, and when the last one left work."""
 
@@ -258,11 +263,22 @@ class Poller:
         self._rooms.close()
 
 
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Keep signals waiting within the block, and for a process that is started in it, until it lets them in."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def main(settings: Settings, url: str, stamp: c_double) -> None:
     """A poller process from start to end. `stamp` is shared: the loop writes the monotonic time at which it turned."""
     stopping = Stopping()
     stopping.on(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides what it means
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     configure(settings.log_format, settings.log_level)
     structlog.contextvars.bind_contextvars(fleet=settings.fleet, pid=os.getpid())
 
@@ -275,5 +291,7 @@ def main(settings: Settings, url: str, stamp: c_double) -> None:
         log.critical("the settings will not do", error=str(error))
         raise SystemExit(EXIT_SETTINGS) from None
     log.info("poller started", worker=poller.worker_id)
+    gc.freeze()  # what is there by now stays, and is not looked through again
+    gc.set_threshold(GARBAGE)
     poller.run()
     raise SystemExit(EXIT_LEFT if stopping.drain else EXIT_ORDERED)

@@ -7,17 +7,20 @@ and longer pauses, and when none of them ever got further, with giving up, never
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
+import sys
 from ctypes import c_double
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_any
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
 from random import Random
 
 import structlog
 
+from fleetpoll.awsbatch.api import preload_models
 from fleetpoll.backoff import doubling_delay
 from fleetpoll.clock import system_mono
 from fleetpoll.settings import Settings
@@ -40,17 +43,27 @@ KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 """Exit codes of a poller that was ended; if not by us, they say nothing of whether it could have booted."""
 KILL_AFTER_S = 2.0
 """From the second signal, or the end of the drain, to the kill."""
+START = "fork" if sys.platform == "linux" else "spawn"
+"""How a poller begins: as a copy of us, which has loaded everything. Where libraries of the system do not outlive a fork,
+it loads everything itself."""
 EXIT_BOOT = 3
 """The supervisor's exit code when no poller can boot."""
 
 log = structlog.get_logger("supervisor")
 
 
+def preload(settings: Settings) -> None:
+    """Read what each poller needs, and let no garbage collector write to it: so they all share its memory."""
+    preload_models(settings)
+    gc.collect()
+    gc.freeze()
+
+
 @dataclass(slots=True)
 class Slot:
     """One place for a poller, and who sits in it."""
 
-    process: SpawnProcess | None
+    process: BaseProcess | None
     stamp: c_double
     since: float = 0.0
     deaths: int = 0
@@ -69,7 +82,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, url: str) -> None:
         self._settings, self._url = settings, url
-        self._context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context(START)
         self._slots = [Slot(None, RawValue(c_double, 0.0)) for _ in range(settings.workers)]
         self._stopping = Stopping()
         self._rng = Random()
@@ -83,6 +96,7 @@ class Supervisor:
         """Supervise until the end. Returns the exit code."""
         self._stopping.on(signal.SIGTERM, signal.SIGINT)
         log.info("supervisor started", workers=len(self._slots), fleet=self._settings.fleet)
+        preload(self._settings)
         while not self._stopping.drain and not self._over():
             self._fill()
             self._pause()
@@ -106,7 +120,8 @@ class Supervisor:
                 args = (self._settings, self._url, slot.stamp)
                 process = self._context.Process(target=poller.main, args=args, name="fleetpoll-poller")
                 try:
-                    process.start()
+                    with poller.signals_held():  # until the poller has handlers of its own: ours would do nothing in it
+                        process.start()
                 except OSError as error:  # no process or memory to be had; others may free some
                     log.error("poller could not be started", error=str(error))  # noqa: TRY400 - the sentence is enough
                     slot.next_start = now + RESTART_S[1]
@@ -197,7 +212,7 @@ class Supervisor:
             if slot.process is not None:
                 slot.process.join()
 
-    def _living(self) -> list[SpawnProcess]:
+    def _living(self) -> list[BaseProcess]:
         return [slot.process for slot in self._slots if slot.process is not None and slot.process.exitcode is None]
 
     def _signal_all(self) -> None:
