@@ -43,7 +43,7 @@ KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 """Exit codes of a poller that was ended; if not by us, they say nothing of whether it could have booted."""
 KILL_AFTER_S = 2.0
 """From the second signal, or the end of the drain, to the kill."""
-START = "fork" if sys.platform == "linux" else "spawn"
+START = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
 """How a poller begins: as a copy of us, which has loaded everything. Where libraries of the system do not outlive a fork,
 it loads everything itself."""
 EXIT_BOOT = 3
@@ -82,7 +82,6 @@ class Supervisor:
 
     def __init__(self, settings: Settings, url: str) -> None:
         self._settings, self._url = settings, url
-        self._context = multiprocessing.get_context(START)
         self._slots = [Slot(None, RawValue(c_double, 0.0)) for _ in range(settings.workers)]
         self._stopping = Stopping()
         self._rng = Random()
@@ -118,7 +117,7 @@ class Supervisor:
             if slot.process is None and not slot.left and now >= slot.next_start:
                 slot.stamp.value, slot.since, slot.overdue = 0.0, now, False
                 args = (self._settings, self._url, slot.stamp)
-                process = self._context.Process(target=poller.main, args=args, name="fleetpoll-poller")
+                process = START.Process(target=poller.main, args=args, name="fleetpoll-poller")
                 try:
                     with poller.signals_held():  # until the poller has handlers of its own: ours would do nothing in it
                         process.start()

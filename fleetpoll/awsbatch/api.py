@@ -119,6 +119,10 @@ class BatchApi:
         client.meta.events.register("before-parse.batch.DescribeJobs", _take_body)
         return client, direct
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     @contextmanager
     def _calling(self) -> Iterator[Any]:
         """The client for one call."""

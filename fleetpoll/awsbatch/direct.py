@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 AUTHORIZATION = re.compile(
-    rf"{ALGORITHM} Credential=[^/]+/\d{{8}}/(?P<scope>[^/]+/[^/]+)/aws4_request, SignedHeaders=(?P<signed>[^,]+), Signature=\w+"
+    rf"{ALGORITHM} Credential=[^/]+/\d{{8}}/(?P<scope>[^/]+/[^/]+)/aws4_request, "
+    r"SignedHeaders=(?P<signed>[^,]+), Signature=\w+"
 )
 DATE, TOKEN, INVOCATION, LENGTH = "X-Amz-Date", "X-Amz-Security-Token", "amz-sdk-invocation-id", "Content-Length"
 STANDING = frozenset({"content-type", "user-agent", "amz-sdk-request"})
@@ -149,7 +150,7 @@ class Direct:
             return None
         at, body = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()), body_of(ids)
         headers = pattern.headers(body, at, str(uuid.uuid4()), self._credentials(), self._key)
-        return self._bounded(AWSPreparedRequest("POST", pattern.url, headers, body, True))  # noqa: FBT003 - botocore's signature
+        return self._bounded(AWSPreparedRequest("POST", pattern.url, headers, body, True))
 
     def _credentials(self) -> Any:
         """The client's credentials, which are renewed by this when it is time."""

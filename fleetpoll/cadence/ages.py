@@ -28,9 +28,7 @@ def shares(from_s: float, to_s: float) -> list[tuple[int, float]]:
     """The buckets that a time at risk from one age to another passes through, and how many seconds are in each."""
     parts, bucket = [], bucket_at(from_s)
     while from_s < to_s:
-        end_s = EDGES_S[bucket + 1]
-        if to_s < end_s:
-            end_s = to_s
+        end_s = min(EDGES_S[bucket + 1], to_s)
         parts.append((bucket, end_s - from_s))
         from_s, bucket = end_s, bucket + 1
     return parts
