@@ -10,18 +10,6 @@ SESSION, FIRST, LAST = 3, 11, 15  # fields of /proc/PID/stat behind the name: se
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-def seconds_of(pids: Collection[int], proc: Path = Path("/proc")) -> float:
-    """User and system seconds of these processes, as far as they are still there."""
-    ticks = 0
-    for pid in pids:
-        try:
-            fields = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        ticks += sum(map(int, fields[FIRST : FIRST + 2]))
-    return ticks / TICKS_PER_S
-
-
 def seconds_of_sessions(sessions: Collection[int], proc: Path = Path("/proc")) -> float:
     """User and system seconds of all processes of these sessions, and of their children that ended."""
     ticks = 0
@@ -33,3 +21,9 @@ def seconds_of_sessions(sessions: Collection[int], proc: Path = Path("/proc")) -
         if int(fields[SESSION]) in sessions:
             ticks += sum(map(int, fields[FIRST:LAST]))
     return ticks / TICKS_PER_S
+
+
+def seconds_of(pid: int) -> float:
+    """User and system seconds of one process up to now. Raises OSError if it is gone."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return (int(fields[FIRST]) + int(fields[FIRST + 1])) / TICKS_PER_S

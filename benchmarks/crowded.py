@@ -83,7 +83,7 @@ class Meters:
         return {
             "workers_cores": seconds_of_sessions([self.workers.process.pid]),
             "simulator_cores": seconds_of_sessions([self.stage.simulator.process.pid]),
-            "redis_cores": seconds_of(self.servers),
+            "redis_cores": sum(map(seconds_of, self.servers)),
         }
 
 

@@ -8,7 +8,7 @@ whether it may already be somebody else's.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from time import sleep
 
@@ -205,10 +205,11 @@ class Cycle:
         """How each job of a call is settled, and what was learnt from it."""
         mono, choice = self._mono(), self._choice
         now_ms = lease.now_ms(mono)
-        outcomes = {i: compare(lease.jobs[i], found.get(i), now_ms, self._patience) for i in ids}
+        outcomes: dict[str, Outcome] = {}
         allowed = choice.allowed(lease.live, granted, mono)
-        for job_id, outcome in outcomes.items():
+        for job_id in ids:
             described = found.get(job_id)
+            outcomes[job_id] = outcome = compare(lease.jobs[job_id], described, now_ms, self._patience)
             if described is not None and described.status is not None:  # else the answer tells nothing of it
                 choice.note(outcome.known, outcome.record or outcome.known, lease.looked_ms(job_id), now_ms)
         # An array waits for its children to be noticed, whatever its own status is worth, and they sleep: no plan is kept,
@@ -265,7 +266,7 @@ def look_of_array(look: Look, outcome: Outcome, rhythm_s: float) -> Look:
     One that was over before it was given, and that an answer left out, is asked for again: its size is not known yet.
     """
     asked_again = isinstance(outcome, Missing) and outcome.known.status.terminal and outcome.record is not None
-    return replace(look, delay_s=rhythm_s) if asked_again else look
+    return msgspec.structs.replace(look, delay_s=rhythm_s) if asked_again else look
 
 
 def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: Random) -> Look:

@@ -1,6 +1,10 @@
 """The daemons. `fleetpoll/` is what can be tested without starting a process, `workers/` is what cannot.
 
-    supervisor ── spawns, watches, replaces ──▶ poller, N times      (spawn context; each has its own connections)
+    supervisor ── forks, watches, replaces ──▶ poller, N times      (code and models shared; each has its own connections)
+
+A fork is a poller in milliseconds, and its memory is the supervisor's until it writes to it. It is safe because the
+supervisor has no threads and no connections: it must get none. (A fork server would be as quick, but one process more that
+can die, and the pollers would be its children, not the supervisor's.)
 
 A poller is a plain loop with one call in flight; more calls at once means more pollers. Nothing of AWS, Redis or policy
 is decided here.

@@ -6,10 +6,12 @@ is work and allowance for it, and a fleet that idles, waits, drains, or whose AW
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from ctypes import c_double
 from random import Random
 
@@ -26,6 +28,7 @@ from workers.lane import Lane, Worker
 from workers.setback import pause_for_others_s
 from workers.stopping import Stopping
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_LEFT, EXIT_SETTINGS, EXIT_ORDERED = 0, 2, 10
 ERRORS_MAX = 5
 """Errors of our own making in a row that a poller survives, if no fleet is without them; then the supervisor sees to it."""
@@ -35,6 +38,8 @@ DEAF_S = 30.0
 """How long a poller of several fleets goes without bells when it is denied one of them: a beat or two late for orders."""
 SWEEPS_APART_S = 0.5
 """Between the first sweeps of two fleets."""
+GARBAGE = 100_000
+"""Objects between two searches for garbage in rings: a look makes and drops thousands, and hardly a ring among them."""
 
 log = structlog.get_logger("poller")
 
@@ -200,11 +205,22 @@ class Poller:
             rooms.close()
 
 
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Keep signals waiting within the block, and for a process that is started in it, until it lets them in."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def main(fleets: Sequence[Settings], url: str, stamp: c_double) -> None:
     """A poller process from start to end. `stamp` is shared: the loop writes the monotonic time at which it turned."""
     stopping = Stopping()
     stopping.on(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides what it means
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     configure(fleets[0].log_format, fleets[0].log_level)
     of_one = {"fleet": fleets[0].fleet} if len(fleets) == 1 else {}
     structlog.contextvars.bind_contextvars(pid=os.getpid(), **of_one)
@@ -218,5 +234,7 @@ def main(fleets: Sequence[Settings], url: str, stamp: c_double) -> None:
         log.critical("the settings will not do", error=str(error))
         raise SystemExit(EXIT_SETTINGS) from None
     log.info("poller started", worker=poller.worker.worker_id, fleets=len(fleets))
+    gc.freeze()  # what is there by now stays, and is not looked through again
+    gc.set_threshold(GARBAGE)
     poller.run()
     raise SystemExit(EXIT_LEFT if stopping.drain else EXIT_ORDERED)

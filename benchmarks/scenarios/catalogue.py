@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import crowded, settling, sharing
+from benchmarks import crowded, look, settling, sharing, starting
 from benchmarks.contenders.catalogue import CONTENDERS
 from benchmarks.scenarios.cases import Case, Phase
 from benchmarks.scenarios.learning import LEARNING
@@ -184,5 +184,7 @@ SCENARIOS = {
         sharing.SCENARIO,
         settling.SCENARIO,
         crowded.SCENARIO,
+        look.SCENARIO,
+        starting.SCENARIO,
     )
 }

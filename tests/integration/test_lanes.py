@@ -53,7 +53,7 @@ def running(redis_url: str, fleets: list[Settings]) -> Iterator[Poller]:
         thread.join()
         for lane in poller._by_name.values():
             if lane._cycle is not None:
-                lane._cycle._api._client.close()
+                lane._cycle._api.close()
 
 
 def test_fleets_on_one_server_share_a_connection_and_another_for_all_bells(

@@ -83,7 +83,7 @@ def pollers(redis_url: str, settings: Settings, *urls: str) -> Iterator[list[Pol
 def close_api(lane: Lane) -> None:
     """Close the connections of a lane to AWS."""
     assert lane._cycle is not None
-    lane._cycle._api._client.close()
+    lane._cycle._api.close()
 
 
 def said(log: list[Any], event: str) -> list[str]:
