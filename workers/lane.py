@@ -237,7 +237,7 @@ class Lane:
 
     def hold(self, pause_s: float) -> None:
         """Leave Redis alone for so long; the first thing after it is a beat."""
-        self.held_until = self._mono() + pause_s
+        self.held_until = max(self.held_until, self._mono() + pause_s)
         self._next_beat = 0.0
         if self._under_way is None:
             self._ready_at = 0.0

@@ -97,8 +97,10 @@ class Poller:
 
     def _keep_house(self) -> None:
         """The beats and sweeps of all lanes, each in its time; those that are told to stop leave."""
-        now = self._mono()
-        for lane in [lane for lane in self._lanes if lane.house_at <= now]:
+        for lane in tuple(self._lanes):
+            if lane.house_at > self._mono():  # now: one that fails may have held others of the same server
+                continue
+            self._alive()
             if self._guarded(lane, lane.keep_house) and lane.drained:
                 self._well(lane)
             if lane.stopped:

@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any
 
+import pytest
+
 from benchmarks.rig import Rig, limited, wait_until
 from benchmarks.several import several
 from fleetpoll.simulator.config import Fault
@@ -82,6 +84,26 @@ def test_fleets_that_idle_wait_or_fail_cost_the_others_nothing() -> None:
         said = [json.loads(line) for line in workers.words().splitlines()]
         assert {line["fleet"] for line in said if line["event"] == "AWS fails"} == {"denied", "lost"}
         assert not [line for line in said if line["event"] == "this should not be; going on"]
+
+
+@pytest.mark.soak
+def test_an_aws_that_is_silent_takes_a_quarter_of_the_time_at_most() -> None:
+    """Each try for one fleet holds the only process up for two seconds; the other has most of its rate nevertheless."""
+    limits = limited(5, life_min_s=600, life_max_s=600)
+    common = COMMON | {"workers": 1, "rate": 5, "rate_start": 5}
+    with several({"works": {}, "silent": {}}, common, limits) as stage, stage.workers():
+        works, silent = stage.fleets.values()
+        silent.simulator.disturb("describe", faults={Fault.HANG: 1.0})
+        for fleet in (works, silent):
+            fleet.submit(JOBS)
+        wait_until(lambda: silent.rooms.troubles.count() == 1, 30, "the silent in trouble")
+
+        of_works = sum(watched(works)[0] for _ in range(6)) / 6
+
+        assert of_works >= 0.7 * 5
+        assert calls(silent) > 2
+        silent.simulator.disturb("describe", faults={})
+        wait_until(lambda: silent.rooms.troubles.count() == 0, 20, "the silent well again")
 
 
 def test_where_processes_are_scarce_shares_decide_and_nobody_starves() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,6 +20,9 @@ FLEETS, RATE, JOBS = 20, 2, 150
 PARTLY = ("--cluster-require-full-coverage", "no")
 """Slots whose primary is up are served while others' is down; by default a Cluster serves none then."""
 WATCHED_S = 6.0
+
+
+log = logging.getLogger(__name__)
 
 
 def shards_of(shards: Cluster, stage: Several) -> dict[str, int]:
@@ -71,6 +75,7 @@ def test_a_shard_that_dies_stops_only_its_own_fleets(tmp_path: Path) -> None:
                 assert_all_ended_once(fleet, 90)
             assert workers.process.poll() is None
 
+        log.warning("the longest pause of a fleet on another shard: %.2f s", max(gaps.values()))
         assert max(gaps.values()) < 2.5, gaps
         stats = [fleet.simulator.stats()["operations"]["describe"] for fleet in stage.fleets.values()]
         assert sum(one["throttled"] for one in stats) <= sum(one["calls"] for one in stats) / 1000
