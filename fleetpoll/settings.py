@@ -89,9 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     missing_grace: NotNegative = 60.0  # from tracking: AWS may not show a new job at once
     missing_checks: Count = 10  # absences in a row, after the grace, that make a job LOST, or EXPIRED if AWS had shown it
 
-    share: Positive = (
-        1.0  # of the time of processes that serve several fleets, beside the others' shares, where it is scarce
-    )
+    share: Positive = 1.0  # of the time of processes that serve several fleets, beside the others' shares
     workers: Count = 4  # poller processes under one supervisor
     beat: Positive = 5.0  # a worker shows that it is alive this often
     drain_timeout: Positive = 30.0  # from drain to stop
@@ -165,6 +163,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 FIELDS = msgspec.structs.fields(Settings)
 NAMES = tuple(field.name for field in FIELDS)
 TABLES = frozenset({"freshness_by_status", "weights"})
+FORMS = {
+    "fleet": "give letters, digits and . _ / @ + -, 64 at most",
+    "role_arn": "give the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME",
+}
 IN_COMMON = "is common to all fleets: set it at the top of the file, above the sections."
 OUTSIDE = {"fleet": "is what the section is called: leave it out, or rename the section."}
 
@@ -274,9 +276,8 @@ def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, stric
     try:
         converted = msgspec.convert(table(value) if field.name in TABLES else value, field.type, strict=strict)
     except (ValueError, OverflowError, RecursionError) as error:
-        raise SettingsError(
-            f"{source}: {shown(field.name, value)} will not do: {bounded(str(error), LISTED_MAX)}."
-        ) from None
+        why = FORMS.get(field.name) or bounded(str(error), LISTED_MAX)
+        raise SettingsError(f"{source}: {shown(field.name, value)} will not do: {why}.") from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise SettingsError(f"{source}: {shown(field.name, value)} will not do: give a finite number.")
     return converted

@@ -13,6 +13,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
+from fleetpoll.awsbatch.roles import session_name
 from fleetpoll.batch.awslogs import GROUP
 from fleetpoll.state.rooms import DESCRIBE, OPERATIONS
 
@@ -20,6 +21,9 @@ ROOT = Path(__file__).parents[2]
 POLICIES: dict[str, dict[str, Any]] = {
     file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "workers" / "deploy" / "iam").glob("*.json"))
 }
+TRUST = POLICIES.pop("trust")
+"""Not what somebody may do, but who may become the poller of another account."""
+PLACES = re.compile(r":REGION:ACCOUNT:|:iam::ACCOUNT:role/ROLE$")
 NO_RESOURCES = {"batch:DescribeJobs", "batch:ListJobs"}
 """Actions for which AWS knows no permissions of a resource."""
 WITH_TAGS = {"batch:TagResource"}
@@ -50,8 +54,9 @@ def called() -> Iterator[str]:
 
 
 def test_the_policies_allow_what_the_code_calls() -> None:
-    """The submitter's is for all calls there are; the workers make one."""
-    assert set(POLICIES) == {"poller", "submitter"}
+    """The submitter's is for all calls there are; the workers make one, in other accounts by a role that they assume."""
+    assert set(POLICIES) == {"assume", "poller", "submitter"}
+    assert actions("assume") == {"sts:AssumeRole"}
     assert actions("poller") == {f"batch:{DESCRIBE}"}
     assert set(called()) == set(OPERATIONS)
     assert actions("submitter") == {*(f"batch:{name}" for name in OPERATIONS), *WITH_TAGS, "logs:GetLogEvents"}
@@ -71,7 +76,18 @@ def test_a_policy_is_as_narrow_as_aws_lets_it_be(policy: str) -> None:
         open_to_all = "*" in as_list(statement["Resource"])
         assert open_to_all == (set(as_list(statement["Action"])) <= NO_RESOURCES)
         for resource in as_list(statement["Resource"]):
-            assert open_to_all or ":REGION:ACCOUNT:" in resource
+            assert open_to_all or PLACES.search(resource)
+
+
+def test_a_role_trusts_the_workers_alone() -> None:
+    """One role of theirs, which has to know the external id, and only for sessions with the name that ours have."""
+    (statement,) = TRUST["Statement"]
+
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRole")
+    assert statement["Principal"] == {"AWS": "arn:aws:iam::WORKERS_ACCOUNT:role/WORKERS_ROLE"}
+    assert statement["Condition"]["StringEquals"] == {"sts:ExternalId": "EXTERNAL_ID"}
+    pattern = statement["Condition"]["StringLike"]["sts:RoleSessionName"]
+    assert session_name("any/fleet").startswith(pattern.removesuffix("*"))
 
 
 def test_the_logs_are_those_of_batch() -> None:

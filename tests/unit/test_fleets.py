@@ -164,7 +164,10 @@ def test_all_else_may_stand_in_a_section(write: Write) -> None:
         ("rate_min = 6\n[fleets.eu]\nrate = 5\n", "[fleets.eu]: rate_min (6) is above rate (5)"),
         ("[fleets.eu]\nshare = 0\n", "[fleets.eu]: share = 0 will not do"),
         ("[fleets.eu]\nexternal_id = 'xid'\n", "[fleets.eu]: external_id goes with role_arn"),
-        ("[fleets.eu]\nrole_arn = 'poller'\n", "[fleets.eu]: role_arn = 'poller' will not do"),
+        (
+            "[fleets.eu]\nrole_arn = 'poller'\n",
+            "role_arn = 'poller' will not do: give the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME.",
+        ),
         (
             "[fleets.eu]\nrole_arn = 'arn:aws:iam::123456789012:user/me'\n",
             "role_arn = 'arn:aws:iam::123456789012:user/me' will",
