@@ -61,7 +61,7 @@ class Looking:
 
     def quick(self) -> Looking:
         """The same in seconds."""
-        return replace(self, live=2_000, calls=100)
+        return replace(self, calls=100)
 
     def described(self) -> dict[str, Any]:
         """The method as JSON."""

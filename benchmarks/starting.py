@@ -6,7 +6,6 @@ Run as a program (`python -m benchmarks.starting`) it is the process that makes 
 from __future__ import annotations
 
 import json
-import re
 import socket
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 
 from benchmarks.cpu import TICKS_PER_S, seconds_of
 from benchmarks.look import Part, run
+from benchmarks.memory import memory_mb
 from benchmarks.rig import Rig, Workers, environment, limited, rig, wait_until
 from benchmarks.scenarios.scenario import Scenario
 from fleetpoll.awsbatch.api import BatchApi
@@ -98,15 +98,6 @@ def started_at(pid: int) -> float:
     """When a process began, in seconds since the machine did."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return int(fields[STARTED]) / TICKS_PER_S
-
-
-def memory_mb(pid: int | str) -> tuple[float, float]:
-    """RSS, and PSS: shared pages divided by those who share them."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
-    kinds = ("Rss", "Pss")
-    found = [re.search(rf"^{kind}: +(\d+) kB", text, re.MULTILINE) for kind in kinds]
-    rss, pss = (int(match[1]) / 1024 if match else 0.0 for match in found)
-    return rss, pss
 
 
 def clients() -> dict[str, float]:
