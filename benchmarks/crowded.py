@@ -40,8 +40,8 @@ class Crowd:
     processes: int = 3
     live: int = 5000
     limit: float = 10.0
-    warm_s: float = 45.0
-    seconds: float = 60.0
+    warm_s: float = 30.0
+    seconds: float = 45.0
     contenders: tuple[str, ...] = ("fleetpoll",)
 
     def quick(self) -> Crowd:
