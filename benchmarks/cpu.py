@@ -21,3 +21,9 @@ def seconds_of_sessions(sessions: Collection[int], proc: Path = Path("/proc")) -
         if int(fields[SESSION]) in sessions:
             ticks += sum(map(int, fields[FIRST:LAST]))
     return ticks / TICKS_PER_S
+
+
+def seconds_of(pid: int) -> float:
+    """User and system seconds of one process up to now. Raises OSError if it is gone."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return (int(fields[FIRST]) + int(fields[FIRST + 1])) / TICKS_PER_S

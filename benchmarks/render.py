@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks import broken, plots, results, tables
+from benchmarks import broken, look, plots, results, tables
 from benchmarks.scenarios.catalogue import HEADLINE, HEADLINE_LIVE, SCENARIOS
 from benchmarks.scenarios.scenario import Scenario
 
@@ -64,7 +64,7 @@ def blocks(folder: Path) -> dict[str, str]:
     told = [m for m in measured["learned"] if m["case"] in LEARNED_CASES]
     rendered["learned-headline"] = tables.table(told, LEARNED_COLUMNS) if told else tables.unmeasured("learned")
     rendered["headline"] = tables.table(headline, HEADLINE_COLUMNS) if headline else tables.unmeasured("known")
-    rendered |= broken.blocks(folder)
+    rendered |= broken.blocks(folder) | look.blocks(folder)
     return rendered | {path.stem: of_the_model(path) for path in sorted(folder.glob("model-*.json"))}
 
 

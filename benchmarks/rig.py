@@ -23,6 +23,7 @@ import msgspec
 from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
+from fleetpoll.simulator.control import ControlClient
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.simulator.surroundings import NO_AWS
 from fleetpoll.state.rooms import Rooms, open_rooms
@@ -98,7 +99,7 @@ class Rig:
 
     url: str
     directory: Path
-    simulator: Simulator
+    simulator: ControlClient
     settings: Settings
     rooms: Rooms
     ids: list[str] = field(default_factory=list)

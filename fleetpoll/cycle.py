@@ -7,10 +7,10 @@ whether it may already be somebody else's.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from random import Random
+from time import sleep
 
 import msgspec
 
@@ -29,15 +29,16 @@ from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
 from fleetpoll.state.pages import Lesson
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import IDS_PER_LEASE, Lease, Look, Nothing
+from fleetpoll.suspects import Suspects, halves
 
 RELEASED_AFTER_S = (0.25, 1.0)
 """When the jobs of a failed call are due again: soon, and not all at once."""
 
-SUSPECTS_MAX = 16
-"""Refused parts that are remembered, of a hundred jobs at most each."""
-
 Wait = Callable[[float], bool]
 """Waits so many seconds; False when it was cut short because the worker is to stop."""
+
+Waits = Generator[float, bool, "Pass"]
+"""Says how many seconds to wait, is sent what a Wait returns, and ends with what was done."""
 
 
 @dataclass(slots=True)
@@ -56,45 +57,14 @@ class Pass:
     slowed: bool = False  # the failure was a throttle that cut the fleet's rate
 
 
-class Suspects:
-    """Parts of leases that AWS refused as a whole, until the culprit among them is found.
-
-    A split takes more calls than a short lease or a scarce allowance may have room for. The next lease goes on where the
-    last one ended, else the same jobs would be split for ever and nobody behind the culprit would be looked at.
-    """
-
-    def __init__(self) -> None:
-        self._parts: deque[frozenset[str]] = deque(maxlen=SUSPECTS_MAX)
-
-    def refused(self, ids: Sequence[str]) -> None:
-        """One of these is a culprit; what was known of larger parts tells nothing more."""
-        self._keep(*(part for part in self._parts if part.isdisjoint(ids)), frozenset(ids))
-
-    def cleared(self, ids: Sequence[str]) -> None:
-        """None of these is one that has not been found."""
-        if self._parts:
-            self._keep(*(part.difference(ids) for part in self._parts))
-
-    def divided(self, ids: Sequence[str]) -> list[Sequence[str]]:
-        """What to ask for, the last part first: halves of those refused before, then the others, then single suspects."""
-        suspected = [[job_id for job_id in ids if job_id in part] for part in self._parts]
-        first = [half for part in suspected if len(part) > 1 for half in halves(part)]
-        last = [part for part in suspected if len(part) == 1]
-        others = [job_id for job_id in ids if not any(job_id in part for part in self._parts)]
-        return [*last, *([others] if others else []), *first]
-
-    def _keep(self, *parts: frozenset[str]) -> None:
-        self._parts = deque(filter(None, parts), SUSPECTS_MAX)
-
-
-def halves(ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """The second half and the first one."""
-    middle = len(ids) // 2
-    return ids[middle:], ids[:middle]
+def nap(wait_s: float) -> bool:
+    """Wait, whatever happens meanwhile."""
+    sleep(wait_s)
+    return True
 
 
 class Cycle:
-    """Takes one lease through the rooms, for the worker `worker_id`. `wait` is how it sleeps, so that a drain can end it."""
+    """Takes one lease through the rooms, for the worker `worker_id`. `wait` is how `run` sleeps."""
 
     def __init__(
         self,
@@ -103,7 +73,7 @@ class Cycle:
         settings: Settings,
         mono: Mono,
         rng: Random,
-        wait: Wait,
+        wait: Wait = nap,
         *,
         worker_id: str = "",
     ) -> None:
@@ -116,6 +86,17 @@ class Cycle:
 
     def run(self, limit: int = IDS_PER_LEASE) -> Pass:
         """One pass for up to `limit` jobs. Raises RedisUnavailable or StateError; AWS's failures are in the answer."""
+        steps = self.steps(limit)
+        try:
+            wait_s = next(steps)
+            while True:
+                wait_s = steps.send(self._wait(wait_s))
+        except StopIteration as end:
+            done: Pass = end.value
+            return done
+
+    def steps(self, limit: int = IDS_PER_LEASE) -> Waits:
+        """The same pass for who has other things to do while a token is waited for: it stops there, and holds its lease."""
         s = self._settings
         lease = self._rooms.schedule.claim(
             s.visibility,
@@ -127,10 +108,10 @@ class Cycle:
         if isinstance(lease, Nothing):
             return Pass(wait_s=lease.wait_s, idle=True)
         done = Pass()
-        self._serve(lease, list(lease.jobs), done)
+        yield from self._serve(lease, list(lease.jobs), done)
         return done
 
-    def _serve(self, lease: Lease, ids: Sequence[str], done: Pass) -> None:
+    def _serve(self, lease: Lease, ids: Sequence[str], done: Pass) -> Generator[float, bool, None]:
         """Spend a token on `ids`. A call that AWS refuses as a whole is split until the culprit is alone.
 
         Whatever else goes wrong, all that are left are given back.
@@ -139,7 +120,7 @@ class Cycle:
         while parts:
             left = [job_id for part in parts for job_id in part]
             ids = parts.pop()
-            answer = self._ask(lease, ids, left, done)
+            answer = yield from self._ask(lease, ids, left, done)
             if answer is None:
                 return
             found, granted = answer
@@ -151,7 +132,7 @@ class Cycle:
             self._suspects.refused(ids)
             if len(ids) > 1:
                 parts += halves(ids)
-            elif self._refuses_only(lease, left, done):
+            elif (yield from self._refuses_only(lease, left, done)):
                 self._suspects.cleared(ids)
                 self._settle(lease, [self._rejected(lease, ids[0], found)], done, asked=1)
             else:
@@ -159,9 +140,9 @@ class Cycle:
 
     def _ask(
         self, lease: Lease, ids: Sequence[str], left: Sequence[str], done: Pass
-    ) -> tuple[dict[str, Description] | BadRequest, float] | None:
+    ) -> Generator[float, bool, tuple[dict[str, Description] | BadRequest, float] | None]:
         """AWS's answer or refusal, and the rate that was granted. If there is neither, all that are left are given back."""
-        permit = self._permit(lease, left, done)
+        permit = yield from self._permit(lease, left, done)
         if permit is None:
             return None
         done.calls += 1
@@ -174,9 +155,9 @@ class Cycle:
             self._failed(lease, left, permit, failure, done)
             return None
 
-    def _refuses_only(self, lease: Lease, left: Sequence[str], done: Pass) -> bool:
+    def _refuses_only(self, lease: Lease, left: Sequence[str], done: Pass) -> Generator[float, bool, bool]:
         """Whether AWS answers when it is asked for no job of ours: else it refuses the call, and the id is not to blame."""
-        answer = self._ask(lease, (NO_JOB,), left, done)
+        answer = yield from self._ask(lease, (NO_JOB,), left, done)
         if answer is not None and isinstance(answer[0], BadRequest):
             done.failure = answer[0]
             self._suspects.cleared(left)
@@ -184,12 +165,12 @@ class Cycle:
             return False
         return answer is not None
 
-    def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Permit | None:
+    def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Generator[float, bool, Permit | None]:
         """A token whose time has come, while the lease outlasts a call; else the jobs are given back."""
         begin_by = lease.trusted_until - self._call_s
         answer = held = self._bucket.reserve(self._settings.token_wait)
         while isinstance(answer, Permit) and self._mono() + answer.wait_s < begin_by:
-            if not self._wait(min(answer.wait_s, PACE_S)):
+            if not (yield min(answer.wait_s, PACE_S)):
                 break
             if answer.wait_s > PACE_S:
                 answer = self._bucket.reconsider(answer)
@@ -224,10 +205,11 @@ class Cycle:
         """How each job of a call is settled, and what was learnt from it."""
         mono, choice = self._mono(), self._choice
         now_ms = lease.now_ms(mono)
-        outcomes = {i: compare(lease.jobs[i], found.get(i), now_ms, self._patience) for i in ids}
+        outcomes: dict[str, Outcome] = {}
         allowed = choice.allowed(lease.live, granted, mono)
-        for job_id, outcome in outcomes.items():
+        for job_id in ids:
             described = found.get(job_id)
+            outcomes[job_id] = outcome = compare(lease.jobs[job_id], described, now_ms, self._patience)
             if described is not None and described.status is not None:  # else the answer tells nothing of it
                 choice.note(outcome.known, outcome.record or outcome.known, lease.looked_ms(job_id), now_ms)
         # An array waits for its children to be noticed, whatever its own status is worth, and they sleep: no plan is kept,
@@ -284,7 +266,7 @@ def look_of_array(look: Look, outcome: Outcome, rhythm_s: float) -> Look:
     One that was over before it was given, and that an answer left out, is asked for again: its size is not known yet.
     """
     asked_again = isinstance(outcome, Missing) and outcome.known.status.terminal and outcome.record is not None
-    return replace(look, delay_s=rhythm_s) if asked_again else look
+    return msgspec.structs.replace(look, delay_s=rhythm_s) if asked_again else look
 
 
 def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: Random) -> Look:

@@ -7,32 +7,31 @@ status or attempt is a transition, in whatever direction.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 import msgspec
 
 from fleetpoll.jobs import Description, JobStatus, Snapshot
 
 COPIED = tuple(f.name for f in msgspec.structs.fields(Description) if f.name not in {"job_id", "array"})
+_details = attrgetter(*COPIED)
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(msgspec.Struct, frozen=True):
     """Same status, same attempt. `record` is set when details (a reason, a log stream) are new and worth keeping."""
 
     known: Snapshot
     record: Snapshot | None
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(msgspec.Struct, frozen=True):
     """A transition from `known.status` to `record.status`."""
 
     known: Snapshot
     record: Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """The answer left the job out. `record` is set when the absence counts, that is after the grace."""
 
     known: Snapshot
@@ -59,9 +58,12 @@ def compare(known: Snapshot, described: Description | None, now_ms: int, patienc
         return _missing(known, now_ms, patience)
     if described.status is None:  # AWS has learnt a word that we have not: the job is there, that is all we can say
         return Unchanged(known, msgspec.structs.replace(known, absences=0) if known.absences else None)
+    details = _details(described)
+    if details == _details(known) and not known.absences:  # most looks end here
+        return Unchanged(known, None)
     moved = described.status != known.status or described.attempt > known.attempt
     changed_ms = now_ms if moved else known.changed_ms
-    fresh = {name: getattr(described, name) for name in COPIED}
+    fresh = dict(zip(COPIED, details, strict=True))
     fresh["attempt"] = max(described.attempt, known.attempt)  # an answer without the attempts' details takes none back
     record = msgspec.structs.replace(known, **fresh, changed_ms=changed_ms, absences=0)
     if moved:

@@ -5,6 +5,7 @@ FleetpollError
 ├── StateError             Redis
 │   ├── EventsTrimmed      what came after a cursor is not kept any more                                          (exit 65)
 │   ├── RedisUnavailable   it cannot be reached, went away during a command, or cannot serve for now    (exit 69)
+│   │   └── RedisSilent    nobody answers at all: who asks the same server for another fleet need not try
 │   └── RedisDenied        it refuses the user, the password or the right to a command                  (exit 77)
 ├── AwsError               AWS Batch answered no, or did not answer
 │   ├── Throttled          slow down: the allowance of this operation is spent
@@ -53,6 +54,10 @@ class EventsTrimmed(StateError):
 
 class RedisUnavailable(StateError):
     """Redis cannot be reached, went away during a command, or cannot serve for now (a failover, a full memory)."""
+
+
+class RedisSilent(RedisUnavailable):
+    """No answer from Redis at all, whatever it was asked: that is so for all fleets of the same server."""
 
 
 class RedisDenied(StateError):

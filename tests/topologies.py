@@ -194,15 +194,15 @@ def agrees(server: Server, nodes: int) -> bool:
 
 
 @contextmanager
-def cluster(folder: Path, roles: str = "pr") -> Iterator[Cluster]:
-    """A Cluster, made as an operator makes one; "p" for one without replicas."""
+def cluster(folder: Path, roles: str = "pr", *more: str) -> Iterator[Cluster]:
+    """A Cluster, made as an operator makes one; "p" for one without replicas. `more` arguments are those of each node."""
     with ExitStack() as stack:
         group, buses = Cluster(), list[int]()
         for n in range(SHARDS):
             group.shards.append([])
             for name in roles:
                 buses.append(free_port())  # usually 10,000 above the port, where there may be none
-                group.shards[-1].append(Server(folder / f"{name}{n}", *IN_CLUSTER, "--cluster-port", str(buses[-1])))
+                group.shards[-1].append(Server(folder / f"{name}{n}", *IN_CLUSTER, *more, "--cluster-port", str(buses[-1])))
                 stack.callback(group.shards[-1][-1].kill)
         first = group.shards[0][0]
         for n, one in enumerate(group.servers):

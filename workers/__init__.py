@@ -1,9 +1,15 @@
 """The daemons. `fleetpoll/` is what can be tested without starting a process, `workers/` is what cannot.
 
-    supervisor ── spawns, watches, replaces ──▶ poller, N times      (spawn context; each has its own connections)
+    supervisor ── forks, watches, replaces ──▶ poller, N times      (code and models shared; each has its own connections)
+    poller ── gives turns, hears bells ──▶ lane, one for each fleet (every poller serves all fleets of the file)
 
-A poller is a plain loop with one call in flight; more calls at once means more pollers. Nothing of AWS, Redis or policy
-is decided here.
+A fork is a poller in milliseconds, and its memory is the supervisor's until it writes to it. It is safe because the
+supervisor has no threads and no connections: it must get none. (A fork server would be as quick, but one process more that
+can die, and the pollers would be its children, not the supervisor's.)
+
+A poller is a plain loop with one call in flight; more calls at once means more pollers. Whichever fleet has due work and a
+token has the next turn: nobody is assigned to a fleet, and one whose AWS, Redis or settings fail holds no other up. Nothing
+of AWS, Redis or policy is decided here.
 
 | signal to the supervisor     | means                                                                          |
 |------------------------------|--------------------------------------------------------------------------------|

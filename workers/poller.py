@@ -1,279 +1,242 @@
-"""A poller: one process that takes leases through the cycle, one call in flight, until it is told to leave."""
+"""A poller: one process that serves fleets in turns, one call in flight, until it is told to leave.
+
+Whichever fleet is ready has the next turn, the one that had the least time for its share first. So processes go where there
+is work and allowance for it, and a fleet that idles, waits, drains, or whose AWS or Redis fails holds nobody else up.
+"""
 
 from __future__ import annotations
 
-import logging
+import gc
 import os
-import secrets
 import signal
-import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from ctypes import c_double
-from dataclasses import dataclass
-from importlib.metadata import version
 from random import Random
 
 import structlog
 
-from fleetpoll.awsbatch.api import BatchApi
-from fleetpoll.backoff import doubling_delay
-from fleetpoll.cadence.policy import PATIENCE
-from fleetpoll.clock import Mono, system_mono
-from fleetpoll.cycle import Cycle, Pass
-from fleetpoll.errors import SettingsError, StateError, Throttled
-from fleetpoll.janitor import FORGOTTEN_BEATS, STEP, Janitor
-from fleetpoll.jobs import JobStatus
+from fleetpoll.clock import system_mono
+from fleetpoll.errors import RedisSilent, RedisUnavailable, SettingsError, StateError
 from fleetpoll.logs import configure
 from fleetpoll.settings import Settings
-from fleetpoll.state.doorbell import SLICE_S, Ring
-from fleetpoll.state.rooms import Rooms, open_rooms
-from fleetpoll.state.roster import Facts, Order, OrderKind
+from fleetpoll.state.doorbell import SLICE_S, Doorbell, Ring
+from fleetpoll.state.rooms import open_for_worker
+from fleetpoll.turns import Turns
+from workers.lane import Lane, Worker
+from workers.setback import pause_for_others_s
 from workers.stopping import Stopping
-from workers.troubles import AwsTrouble, Turn
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_LEFT, EXIT_SETTINGS, EXIT_ORDERED = 0, 2, 10
 ERRORS_MAX = 5
-"""Errors of our own making in a row that a poller survives; then the supervisor sees to it."""
-IDLE_S = 30.0
-"""The longest that an idle poller trusts in being woken."""
-REDIS_RETRY_S = (0.25, 2.0)
-"""The first and the longest pause after failures of Redis in a row; it doubles in between: 5 s after its return we work."""
-RECHECK_S = 5.0
-"""How often a worker that waits because AWS answers nobody looks whether it does: a ring may have been missed."""
-SWEEP_S, SWEEP_MORE_S = 60.0, 1.0
-"""Between two sweeps: usually, and when the last one left work."""
-
-VERSION = version("fleetpoll")
+"""Errors of our own making in a row that a poller survives, if no fleet is without them; then the supervisor sees to it."""
+REDIS_LONGEST_S = 15.0
+"""The longest that a server which takes its time to fail is left alone for the sake of fleets on others."""
+DEAF_S = 30.0
+"""How long a poller of several fleets goes without bells when it is denied one of them: a beat or two late for orders."""
+SWEEPS_APART_S = 0.5
+"""Between the first sweeps of two fleets."""
+GARBAGE = 100_000
+"""Objects between two searches for garbage in rings: a look makes and drops thousands, and hardly a ring among them."""
 
 log = structlog.get_logger("poller")
 
 
-@dataclass(slots=True)
-class Setback:
-    """Failures in a row, and how long to stay away because of them."""
-
-    first_s: float
-    longest_s: float
-    failures: int = 0
-
-    def pause_s(self, rng: Random) -> float:
-        """The next pause: doubling, and never the same for two pollers."""
-        self.failures += 1
-        return doubling_delay(self.first_s, self.longest_s, self.failures) * rng.uniform(0.5, 1.0)
-
-
 class Poller:
-    """The loop around the cycle: beats, orders, back-off after failures, idle waits. `alive` is called as it turns."""
+    """The loop over the lanes of `fleets`, on the Redis at `url`. `alive` is called as it turns.
 
-    def __init__(
-        self, rooms: Rooms, api: BatchApi, settings: Settings, stopping: Stopping, alive: Callable[[], None]
-    ) -> None:
-        self._rooms, self._settings, self._stopping, self._alive = rooms, settings, stopping, alive
-        self._mono: Mono = system_mono
-        self._rng = Random()
-        self._host, self._pid = socket.gethostname(), os.getpid()
-        self.worker_id = f"{self._host}-{self._pid}-{secrets.token_hex(2)}"
-        wait = self._wait_for_token
-        self._cycle = Cycle(rooms, api, settings, self._mono, self._rng, wait, worker_id=self.worker_id)
-        self._janitor = Janitor(rooms, settings)
-        self._started_ms = 0
-        self._calls = 0
-        self._order: Order | None = None
-        self._next_beat = self._next_sweep = 0.0
-        self._aws = AwsTrouble(rooms.troubles, self.worker_id, self._host, self._mono, self._rng)
-        self._redis = Setback(*REDIS_RETRY_S)
-        self._bugs = Setback(*REDIS_RETRY_S)
-        self._known, self._beaten = False, 0.0  # to the roster; when
+    Making one raises SettingsError when that is so for all of them.
+    """
+
+    def __init__(self, fleets: Sequence[Settings], url: str, stopping: Stopping, alive: Callable[[], None]) -> None:
+        self._stopping, self._alive, self._mono, self._rng = stopping, alive, system_mono, Random()
+        self.worker = Worker(len(fleets))
+        rooms = open_for_worker(url, fleets)
+        self._lanes = [
+            Lane(own, settings, self.worker, self._rng, sweep_in_s=number * SWEEPS_APART_S)
+            for number, (own, settings) in enumerate(zip(rooms, fleets, strict=True))
+        ]
+        self._rng.shuffle(self._lanes)  # or all processes would begin with the same fleet
+        self._rooms, self._by_name = rooms, {lane.fleet: lane for lane in self._lanes}
+        self._turns = Turns({lane.fleet: lane.settings.share for lane in self._lanes})
+        self._bell = Doorbell({lane.rooms.keys.doorbell: lane.fleet for lane in self._lanes}, system_mono)
+        self._deaf_until = 0.0
+        self._open()
+
+    def _open(self) -> None:
+        """Fleets whose settings will not do are left for later, unless all of them are such."""
+        errors = []
+        for lane in self._lanes:
+            try:
+                lane.open()
+            except SettingsError as error:
+                errors.append(error)
+        if len(errors) == len(self._lanes):
+            raise errors[0]
 
     def run(self) -> None:
         """Work until told to leave."""
-        while not self._leaving():
+        while self._lanes and not self._stopping.drain:
             self._alive()
-            try:
-                self._turn()
-            except StateError as error:
-                self._pause_for_redis(error)
-            except Exception:
-                log.exception("this should not be; going on")
-                if self._bugs.failures >= ERRORS_MAX:
-                    raise
-                self._rest(self._bugs.pause_s(self._rng))
-            else:
-                self._bugs.failures = 0
-                if self._redis.failures:
-                    log.info("redis is back", failures=self._redis.failures)
-                    self._redis.failures = 0
+            self._hear(0.0)
+            self._keep_house()
+            now = self._mono()
+            if ready := [lane.fleet for lane in self._lanes if lane.ready_at <= now]:
+                self._give_turn(self._by_name[self._turns.next(ready)])
+            elif self._lanes:
+                self._hear(min(min(lane.ready_at, lane.house_at) for lane in self._lanes) - now)
         self._leave()
 
-    def _turn(self) -> None:
-        """Beat if it is time, then one pass, or a wait if the fleet is told to drain."""
-        self._rooms.doorbell.listen()
-        self._keep_house()
-        if self._order is not None and self._order.kind is OrderKind.DRAIN:
-            self._sleep(IDLE_S)
+    def _give_turn(self, lane: Lane) -> None:
+        began = self._mono()
+        if self._guarded(lane, lane.turn):
+            self._well(lane)
+        self._turns.took(lane.fleet, self._mono() - began)
+
+    def _keep_house(self) -> None:
+        """The beats and sweeps of all lanes, each in its time; those that are told to stop leave."""
+        for lane in tuple(self._lanes):
+            if lane.house_at > self._mono():  # now: one that fails may have held others of the same server
+                continue
+            self._alive()
+            if self._guarded(lane, lane.keep_house) and lane.drained:
+                self._well(lane)
+            if lane.stopped:
+                self._dismiss(lane)
+                self._lanes.remove(lane)
+
+    def _guarded(self, lane: Lane, deed: Callable[[], None]) -> bool:
+        """Do something for one fleet; what goes wrong with that is kept from the others. Returns whether it went well."""
+        began = self._mono()
+        with structlog.contextvars.bound_contextvars(fleet=lane.fleet):
+            try:
+                deed()
+            except StateError as error:
+                self._redis_failed(lane, error, self._mono() - began)
+            except Exception:
+                log.exception("this should not be; going on")
+                if all(one.bugs.failures >= ERRORS_MAX for one in self._lanes):
+                    raise
+                lane.hold(lane.bugs.pause_s(self._rng))
+            else:
+                return True
+        return False
+
+    def _well(self, lane: Lane) -> None:
+        """Redis and we do our work for a fleet."""
+        lane.bugs.failures = 0
+        if lane.redis.failures:
+            log.info("redis is back", fleet=lane.fleet, failures=lane.redis.failures)
+            lane.redis.failures = 0
+
+    def _redis_failed(self, lane: Lane, error: StateError, took_s: float = 0.0) -> None:
+        """Leave Redis alone for a while: for this fleet, and if nobody answers there for all on the same server."""
+        if not lane.redis.failures:
+            log.error("redis failed, no calls until it is back", fleet=lane.fleet, error=str(error))
+        place = lane.rooms.place
+        pause_s = lane.redis.pause_s(self._rng)
+        if any(other.rooms.place != place for other in self._lanes):
+            pause_s = max(pause_s, pause_for_others_s(took_s, REDIS_LONGEST_S))
+        lane.rooms.drop_connections()  # a demoted primary answers for ever on the old ones
+        if self._bell.client is lane.rooms.client:
+            self._bell.close()
+        lane.hold(pause_s)
+        if isinstance(error, RedisSilent):
+            for other in self._lanes:
+                if other.rooms.place == place and other is not lane:
+                    other.hold(pause_s)
+
+    def _hear(self, wait_s: float) -> None:
+        """Wait so long at most, and tell the lanes whose bells ring."""
+        if self._bell.client is None and not self._tune_in():
+            self._doze(wait_s)
             return
-        if self._leaving():
-            return
-        asked_at = self._mono()
-        done = self._cycle.run(self._aws.ids_max)
-        self._calls += done.calls
-        self._report(done)
-        if done.failure is not None and not isinstance(done.failure, Throttled):
-            self._stay_away(self._aws.failed(done.failure, self._mono() - asked_at))
-        elif done.idle:
-            self._aws.idle()
-            self._idle(done.wait_s)
-        else:
-            if done.kept:
-                self._aws.works()
-            self._sleep(done.wait_s or 0.0)
+        client = self._bell.client
+        try:
+            for fleet, ring in self._bell.wait(wait_s, self._cut):
+                self._by_name[fleet].rang(ring)
+        except StateError as error:
+            lane = next((lane for lane in self._lanes if lane.rooms.client is client), None)
+            if lane is not None and (isinstance(error, RedisUnavailable) or len(self._lanes) == 1):
+                self._redis_failed(lane, error)  # most likely its server is gone
+            elif not isinstance(error, RedisUnavailable):
+                self._deaf_until = self._mono() + DEAF_S
+                log.warning("a bell is denied, so none is heard: orders and new jobs come late", error=str(error))
 
-    def _idle(self, wait_s: float | None) -> None:
-        """Wait until something is due. Jobs tracked meanwhile wake us, unless those that are due wait for company anyway."""
-        wait_s = IDLE_S if wait_s is None else min(wait_s, IDLE_S)
-        wake = (Ring.TRACK,) if wait_s > PATIENCE * self._settings.freshness else ()
-        if self._aws.reported is None:
-            self._sleep(wait_s, *wake)
-        elif self._sleep(wait_s, Ring.RECOVERED, *wake) is Ring.RECOVERED:
-            self._aws.others_work = True
-
-    def _stay_away(self, turn: Turn) -> None:
-        """Wait for our turn to try AWS again, or until others have found that it works."""
-        start = self._mono()
-        while (left := start + turn.wait_s - self._mono()) > 0 and not self._leaving():
-            rang = self._sleep(min(left, RECHECK_S), Ring.RECOVERED) is Ring.RECOVERED
-            if rang or (turn.answered is not None and self._rooms.ledger.totals().answered > turn.answered):
-                self._aws.others_work = rang
-                self._sleep(start + turn.least_s - self._mono())
-                return
-
-    def _report(self, done: Pass) -> None:
-        """Log changes, not ticks."""
-        self._report_losses(done)
-        if isinstance(done.failure, Throttled):
-            words = "throttled by AWS, the fleet slows down" if done.slowed else "throttled by AWS, once is no limit"
-            log.log(logging.INFO if done.slowed else logging.DEBUG, words, answer=str(done.failure))
-        self._tell_of_jobs(done)
-
-    def _tell_of_jobs(self, done: Pass) -> None:
-        """What is odd about single jobs; everything about them only for who debugs."""
-        for job_id in done.childless:
-            log.warning("not an array, so it has no children to follow", job=job_id)
-        for transition in done.moved:
-            if transition.after is JobStatus.REJECTED:
-                log.warning("AWS refuses to describe a job", job=transition.job_id, reason=transition.reason)
-            log.debug("transition", job=transition.job_id, before=str(transition.before), after=str(transition.after))
-
-    def _tell_of_being_forgotten(self, silent_s: float) -> None:
-        """Either Redis has lost what it knew, or we were silent for so long that others took us off the roster."""
-        if silent_s > FORGOTTEN_BEATS * self._settings.beat:
-            words = "silent for long, and off the roster by now; if redis was flushed or replaced, track the jobs again"
-            log.warning(words, silent_s=round(silent_s, 1))
-        else:
-            log.error("redis has forgotten this worker; if it was flushed or replaced, track the jobs again")
-
-    def _report_losses(self, done: Pass) -> None:
-        """What another worker has by now, or what nobody has heard the end of; neither costs a job or an event."""
-        if done.lost:
-            log.warning("jobs of a lease were not ours any more when they were settled", jobs=done.lost)
-        if done.unheard:
-            log.info("a settle was repeated, its first answer was lost", jobs=done.unheard)
-
-    def _keep_house(self, *, at_once: bool = False) -> None:
-        """Beat and sweep, each in its time."""
+    def _tune_in(self) -> bool:
+        """Listen where Redis answers, as far as we know, and take it that all bells rang while nobody did."""
         now = self._mono()
-        if at_once or now >= self._next_beat:
-            self._started_ms = self._started_ms or self._rooms.roster.now_ms()
-            facts = Facts(self._host, self._pid, self._started_ms, self._settings.beat, self._calls, VERSION)
-            heard = self._rooms.roster.beat(self.worker_id, facts)
-            if heard.new and self._known:
-                self._tell_of_being_forgotten(now - self._beaten)
-            self._known, self._beaten = True, now
-            self._obey(heard.order)
-            self._next_beat = now + self._settings.beat
-        if now >= self._next_sweep:
-            self._next_sweep = now + SWEEP_S * self._rng.uniform(0.5, 1.5)  # first: a sweep that fails must not end work
-            jobs, silent = self._janitor.sweep()
-            if jobs or silent:
-                log.info("swept", jobs=jobs, silent_workers=silent)
-            if jobs >= STEP:
-                self._next_sweep = now + SWEEP_MORE_S
-
-    def _obey(self, order: Order | None) -> None:
-        order = order if order is not None and order.holds_for(self._started_ms) else None
-        if order != self._order:
-            log.info("order", order=str(order.kind) if order else "resume")
-        self._order = order
-
-    def _leaving(self) -> bool:
-        return self._stopping.drain or (self._order is not None and self._order.kind is OrderKind.STOP)
-
-    def _sleep(self, wait_s: float, *wake: Ring) -> Ring | None:
-        """Wait `wait_s`, beating in time; less if the bell rings for one of `wake`, orders change, or we are to leave.
-
-        Returns what rang of `wake`.
-        """
-        until, order = self._mono() + wait_s, self._order
-        while (left := until - self._mono()) > 0 and not self._leaving():
-            until_beat = max(0.0, self._next_beat - self._mono())
-            ring = self._rooms.doorbell.wait(min(left, until_beat), self._cut, Ring.ORDER, *wake)
-            self._keep_house(at_once=ring is Ring.ORDER)
-            if ring in wake:
-                return ring
-            if self._order != order:
-                break
-        return None
-
-    def _wait_for_token(self, wait_s: float) -> bool:
-        """The cycle's sleep: all of it, unless we are to leave or an order came that ends work."""
-        until = self._mono() + wait_s
-        self._sleep(wait_s)
-        return self._mono() >= until and self._order is None and not self._leaving()
+        lane = next((lane for lane in self._lanes if lane.held_until <= now), None)
+        if lane is None or now < self._deaf_until:
+            return False
+        try:
+            self._bell.listen(lane.rooms.client)
+        except StateError as error:
+            self._redis_failed(lane, error, self._mono() - now)
+            return False
+        for other in self._lanes:
+            other.rang(Ring.ORDER)
+            other.rang(Ring.TRACK)
+        return True
 
     def _cut(self) -> bool:
         self._alive()
         return self._stopping.drain
 
-    def _pause_for_redis(self, error: StateError) -> None:
-        if not self._redis.failures:
-            log.error("redis failed, no calls until it is back", error=str(error))
-        self._rooms.drop_connections()  # a demoted primary answers for ever on the old ones
-        self._next_beat = 0.0
-        self._rest(self._redis.pause_s(self._rng))
-
-    def _rest(self, wait_s: float) -> None:
-        """A sleep that needs no Redis."""
+    def _doze(self, wait_s: float) -> None:
+        """A wait that needs no Redis."""
         until = self._mono() + wait_s
         while (left := until - self._mono()) > 0 and not self._cut():
             time.sleep(min(left, SLICE_S))
 
+    def _dismiss(self, lane: Lane) -> None:
+        with structlog.contextvars.bound_contextvars(fleet=lane.fleet):
+            try:
+                lane.leave()
+            except StateError as error:
+                log.warning("could not take leave, the roster forgets us in time", error=str(error))
+            log.info("poller left", calls=lane.calls)
+
     def _leave(self) -> None:
-        try:
-            if not self._redis.failures:  # else it would only keep us
-                self._rooms.roster.leave(self.worker_id)
-        except StateError as error:
-            log.warning("could not take leave, the roster forgets us in time", error=str(error))
-        log.info("poller left", calls=self._calls)
-        self._rooms.close()
+        for lane in self._lanes:
+            self._dismiss(lane)
+        self._bell.close()
+        for rooms in self._rooms:
+            rooms.close()
 
 
-def main(settings: Settings, url: str, stamp: c_double) -> None:
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Keep signals waiting within the block, and for a process that is started in it, until it lets them in."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def main(fleets: Sequence[Settings], url: str, stamp: c_double) -> None:
     """A poller process from start to end. `stamp` is shared: the loop writes the monotonic time at which it turned."""
     stopping = Stopping()
     stopping.on(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides what it means
-    configure(settings.log_format, settings.log_level)
-    structlog.contextvars.bind_contextvars(fleet=settings.fleet, pid=os.getpid())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    configure(fleets[0].log_format, fleets[0].log_level)
+    of_one = {"fleet": fleets[0].fleet} if len(fleets) == 1 else {}
+    structlog.contextvars.bind_contextvars(pid=os.getpid(), **of_one)
 
     def alive() -> None:
         stamp.value = system_mono()
 
     try:
-        poller = Poller(open_rooms(url, settings, worker=True), BatchApi(settings), settings, stopping, alive)
+        poller = Poller(fleets, url, stopping, alive)
     except SettingsError as error:
         log.critical("the settings will not do", error=str(error))
         raise SystemExit(EXIT_SETTINGS) from None
-    log.info("poller started", worker=poller.worker_id)
+    log.info("poller started", worker=poller.worker.worker_id, fleets=len(fleets))
+    gc.freeze()  # what is there by now stays, and is not looked through again
+    gc.set_threshold(GARBAGE)
     poller.run()
     raise SystemExit(EXIT_LEFT if stopping.drain else EXIT_ORDERED)

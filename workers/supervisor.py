@@ -7,17 +7,21 @@ and longer pauses, and when none of them ever got further, with giving up, never
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
+import sys
+from collections.abc import Sequence
 from ctypes import c_double
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_any
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
 from random import Random
 
 import structlog
 
+from fleetpoll.awsbatch.api import preload_models
 from fleetpoll.backoff import doubling_delay
 from fleetpoll.clock import system_mono
 from fleetpoll.settings import Settings
@@ -40,17 +44,27 @@ KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 """Exit codes of a poller that was ended; if not by us, they say nothing of whether it could have booted."""
 KILL_AFTER_S = 2.0
 """From the second signal, or the end of the drain, to the kill."""
+START = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
+"""How a poller begins: as a copy of us, which has loaded everything. Where libraries of the system do not outlive a fork,
+it loads everything itself."""
 EXIT_BOOT = 3
 """The supervisor's exit code when no poller can boot."""
 
 log = structlog.get_logger("supervisor")
 
 
+def preload(settings: Settings) -> None:
+    """Read what each poller needs, and let no garbage collector write to it: so they all share its memory."""
+    preload_models(settings)
+    gc.collect()
+    gc.freeze()
+
+
 @dataclass(slots=True)
 class Slot:
     """One place for a poller, and who sits in it."""
 
-    process: SpawnProcess | None
+    process: BaseProcess | None
     stamp: c_double
     since: float = 0.0
     deaths: int = 0
@@ -65,11 +79,14 @@ class Slot:
 
 
 class Supervisor:
-    """Runs `settings.workers` pollers against the Redis at `url` until told to stop."""
+    """Runs pollers that serve `fleets`, on the Redis at `url`, until told to stop.
 
-    def __init__(self, settings: Settings, url: str) -> None:
-        self._settings, self._url = settings, url
-        self._context = multiprocessing.get_context("spawn")
+    What concerns processes (`workers`, `drain_timeout`, `stuck_after`) is the same for all fleets: the first one's is taken.
+    """
+
+    def __init__(self, fleets: Sequence[Settings], url: str) -> None:
+        self._fleets, self._url = tuple(fleets), url
+        self._settings = settings = self._fleets[0]
         self._slots = [Slot(None, RawValue(c_double, 0.0)) for _ in range(settings.workers)]
         self._stopping = Stopping()
         self._rng = Random()
@@ -82,7 +99,8 @@ class Supervisor:
     def run(self) -> int:
         """Supervise until the end. Returns the exit code."""
         self._stopping.on(signal.SIGTERM, signal.SIGINT)
-        log.info("supervisor started", workers=len(self._slots), fleet=self._settings.fleet)
+        log.info("supervisor started", workers=len(self._slots), fleets=[one.fleet for one in self._fleets])
+        preload(self._settings)
         while not self._stopping.drain and not self._over():
             self._fill()
             self._pause()
@@ -103,10 +121,11 @@ class Supervisor:
         for slot in self._slots:
             if slot.process is None and not slot.left and now >= slot.next_start:
                 slot.stamp.value, slot.since, slot.overdue = 0.0, now, False
-                args = (self._settings, self._url, slot.stamp)
-                process = self._context.Process(target=poller.main, args=args, name="fleetpoll-poller")
+                args = (self._fleets, self._url, slot.stamp)
+                process = START.Process(target=poller.main, args=args, name="fleetpoll-poller")
                 try:
-                    process.start()
+                    with poller.signals_held():  # until the poller has handlers of its own: ours would do nothing in it
+                        process.start()
                 except OSError as error:  # no process or memory to be had; others may free some
                     log.error("poller could not be started", error=str(error))  # noqa: TRY400 - the sentence is enough
                     slot.next_start = now + RESTART_S[1]
@@ -197,7 +216,7 @@ class Supervisor:
             if slot.process is not None:
                 slot.process.join()
 
-    def _living(self) -> list[SpawnProcess]:
+    def _living(self) -> list[BaseProcess]:
         return [slot.process for slot in self._slots if slot.process is not None and slot.process.exitcode is None]
 
     def _signal_all(self) -> None:

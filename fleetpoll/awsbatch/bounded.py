@@ -6,6 +6,7 @@ A worker must not be held beyond its lease by a slow answer, so the whole of it 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 READ_MIN_S = 0.01
 """The shortest time-out of a read: 0 would mean not to wait at all."""
+
+in_hand: ContextVar[AWSResponse | None] = ContextVar("in_hand", default=None)
+"""An answer that has come already, for botocore to read in its next call instead of making one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Bounded:
 
     def __call__(self, request: Any, **_: Any) -> AWSResponse:
         """The answer, read. Raises Unreachable if it does not come whole, and what the session raises if none comes."""
+        if (answer := in_hand.get()) is not None:
+            return answer
         deadline = self._mono() + self._whole_s
         request.stream_output = True  # the session leaves the body to us
         response = self._session.send(request)

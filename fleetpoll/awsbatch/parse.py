@@ -91,6 +91,8 @@ _answer = msgspec.json.Decoder(_Answer).decode
 _raw_answer = msgspec.json.Decoder(_RawAnswer).decode
 _job = msgspec.json.Decoder(_Job).decode
 _bare = msgspec.json.Decoder(_Bare).decode
+_status_of = {status.value: status for status in AWS_STATUSES}.get
+_NOTHING = _Container()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -141,33 +143,36 @@ def _as_far_as_known(raw: msgspec.Raw) -> _Job | None:
 
 
 def _description(job: _Job) -> Description:
-    status = JobStatus(job.status) if job.status in AWS_STATUSES else None
-    attempts = job.attempts or job.eks_attempts or []
-    last = attempts[-1] if attempts else _Attempt()
-    now, then = job.container or _Container(), last.main() or _Container()
-    over = sum(1 for attempt in attempts if attempt.stopped_at)
+    """What is kept of a job. Made a hundred times for each call: what most jobs do not have costs nothing."""
+    status, status_reason = _status_of(job.status), job.status_reason
+    attempts = job.attempts or job.eks_attempts
+    now, then, over = job.container or _NOTHING, _NOTHING, 0
+    if attempts:
+        last = attempts[-1]
+        then, status_reason = last.main() or _NOTHING, status_reason or last.status_reason
+        over = sum([1 for attempt in attempts if attempt.stopped_at])
     under_way = status in UNDER_WAY
     return Description(
         job_id=job.job_id,
         status=status,
-        job_name=bounded(job.job_name or "", NAME_MAX),
+        job_name=_kept(job.job_name, NAME_MAX),
         job_queue=_tail(job.job_queue),
         job_definition=_tail(job.job_definition),
-        status_reason=bounded(job.status_reason or last.status_reason or "", WORDS_MAX),
+        status_reason=_kept(status_reason, WORDS_MAX),
         attempt=max(over + under_way, 1 if status in STARTED and job.started_at else 0),
         exit_code=then.exit_code if now.exit_code is None else now.exit_code,
-        reason=bounded(now.reason or then.reason or "", WORDS_MAX),
-        log_stream=bounded(now.log_stream or then.log_stream or "", NAME_MAX),
+        reason=_kept(now.reason or then.reason, WORDS_MAX),
+        log_stream=_kept(now.log_stream or then.log_stream, NAME_MAX),
         created_ms=job.created_at or 0,
         started_ms=job.started_at or 0,
         stopped_ms=job.stopped_at or 0,
-        array=_children(job.array),
+        array=None if job.array is None else _children(job.array),
     )
 
 
-def _children(array: _Array | None) -> Array | None:
-    """How an array's children are; None of a child, and of a job that is no array."""
-    if array is None or not array.size or array.size < 0:
+def _children(array: _Array) -> Array | None:
+    """How an array's children are; None of a child."""
+    if not array.size or array.size < 0:
         return None
     ended, running = (
         sum(max(0, count) for status, count in (array.summary or {}).items() if status in group)
@@ -178,4 +183,9 @@ def _children(array: _Array | None) -> Array | None:
 
 def _tail(arn: str | None) -> str:
     """The name in an ARN of a queue or a definition: the account and Region are the fleet's anyway."""
-    return bounded((arn or "").rpartition("/")[2], NAME_MAX)
+    return _kept(arn[arn.rfind("/") + 1 :], NAME_MAX) if arn else ""
+
+
+def _kept(text: str | None, most: int) -> str:
+    """As much of a text as is kept."""
+    return bounded(text, most) if text else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 
 FIRST_S, RATIO, BUCKETS = 1.0, 1.25, 66
@@ -25,10 +24,11 @@ def bucket_at(age_s: float) -> int:
     return guess + 1 if age_s >= EDGES_S[guess + 1] else guess
 
 
-def shares(from_s: float, to_s: float) -> Iterator[tuple[int, float]]:
+def shares(from_s: float, to_s: float) -> list[tuple[int, float]]:
     """The buckets that a time at risk from one age to another passes through, and how many seconds are in each."""
-    bucket = bucket_at(from_s)
+    parts, bucket = [], bucket_at(from_s)
     while from_s < to_s:
         end_s = min(EDGES_S[bucket + 1], to_s)
-        yield bucket, end_s - from_s
+        parts.append((bucket, end_s - from_s))
         from_s, bucket = end_s, bucket + 1
+    return parts

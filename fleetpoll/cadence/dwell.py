@@ -85,10 +85,15 @@ class Dwell:
 
     def note(self, from_s: float, to_s: float, *, left: bool) -> None:
         """A job was in the status from one age to another, and left it then, or did not."""
-        for bucket, seconds in shares(from_s, to_s):
-            self.at_risk_s[bucket] += seconds
-        if left:
-            self.exits[bucket_at(to_s)] += 1.0
+        self.count(shares(from_s, to_s), bucket_at(to_s) if left else None)
+
+    def count(self, at_risk: Sequence[tuple[int, float]], left_in: int | None) -> None:
+        """A job was at risk for so long in these buckets, and left the status in one, or did not."""
+        at_risk_s = self.at_risk_s
+        for bucket, seconds in at_risk:
+            at_risk_s[bucket] += seconds
+        if left_in is not None:
+            self.exits[left_in] += 1.0
 
     def copy(self) -> Dwell:
         """The same counts, to go on with."""

@@ -29,9 +29,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fleetpoll.backoff import exponential_delay
 from fleetpoll.cadence.dwell import Groups, groups_of
@@ -77,6 +77,14 @@ class Knowledge(Protocol):
         """How many exits from the status are remembered, of whichever jobs."""
 
 
+class Sort(NamedTuple):
+    """What is known of the jobs of one kind, in one status, of one queue and definition."""
+
+    sure: float  # how much of a delay is to be what was learnt
+    laws: tuple[tuple[float, tuple[float, ...]], ...]  # each status that such a job may be in: its weight, its hazards
+    unseen_s: float  # a job that waits may be left alone for so long, whatever the rhythm
+
+
 @dataclass(slots=True)
 class Learned(Cadence):
     """The law for the jobs of one call. Jobs are claimed `lead_s` before their look, because tokens are waited for."""
@@ -90,11 +98,21 @@ class Learned(Cadence):
     looks: int = 0
     planned_s: float = 0.0
     wanted_s: float = 0.0
+    # What is the same for all jobs of the call, or for all of a sort: there are a hundred jobs and few sorts.
+    _sweep_s: float = field(init=False)
+    _rhythm_s: float = field(init=False)
+    _longest_s: float = field(init=False)
+    _sorts: dict[tuple[JobStatus, str, str], Sort] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Look up what is the same for all jobs."""
+        a = self.allowed
+        self._sweep_s, self._rhythm_s, self._longest_s = a.sweep_s, a.rhythm_s, max(HORIZON_S, GUARD * a.freshness_s)
 
     def delay_s(self, job: Standing, rng: Random) -> float:
         """How long to wait before the next look."""
         rhythm_s = self.rhythm_s(job)
-        longest_s = min(GUARD * rhythm_s, max(HORIZON_S, GUARD * self.allowed.freshness_s))
+        longest_s = min(GUARD * rhythm_s, self._longest_s)
         delay_s = min(max(self._asked_s(job, rhythm_s, rng), LEAST_S), longest_s)
         if job.status in self.weights:  # the others do not go by the price
             self._count(delay_s, min(rhythm_s, longest_s))
@@ -102,7 +120,7 @@ class Learned(Cadence):
 
     def ended(self) -> None:
         """A look that saw an end: there is no delay, and its place in a call is free."""
-        self._count(0.0, self.allowed.rhythm_s)
+        self._count(0.0, self._rhythm_s)
 
     def _count(self, delay_s: float, rhythm_s: float) -> None:
         self.looks, self.planned_s, self.wanted_s = self.looks + 1, self.planned_s + delay_s, self.wanted_s + rhythm_s
@@ -120,37 +138,42 @@ class Learned(Cadence):
     def rhythm_s(self, job: Standing) -> float:
         """How far apart looks at such a job are to be on average; where calls are scarce, freshness by status is no more."""
         a = self.allowed
-        spare = max(0.0, 1 - a.sweep_s / a.freshness_s)
-        return a.rhythm_s * math.pow(a.fresh_s(job.status, job.seen_s) / a.freshness_s, spare)
+        if job.status not in a.by_status:
+            return self._rhythm_s
+        spare = max(0.0, 1 - self._sweep_s / a.freshness_s)
+        return self._rhythm_s * math.pow(a.fresh_s(job.status, job.seen_s) / a.freshness_s, spare)
 
     def _asked_s(self, job: Standing, rhythm_s: float, rng: Random) -> float:
         """The delay by the law, as far as enough is known, and for the rest the blind one."""
-        blind_s = max(self.allowed.sweep_s, min(exponential_delay(tries_at(job.seen_s), rng), rhythm_s))
+        blind_s = max(self._sweep_s, min(exponential_delay(tries_at(job.seen_s), rng), rhythm_s))
         if job.status not in self.weights:
             return blind_s
-        known = self.knowledge.known(groups_of(job.status, job.queue, job.definition))
-        sure = known / (known + ENOUGH)
-        learned_s = self._law_s(job.status, job, rhythm_s)
-        if job.status is JobStatus.SUBMITTED:  # it may have left that long ago, and be about to start
-            learned_s = min(learned_s, self._law_s(JobStatus.RUNNABLE, job, rhythm_s))
+        kind = (job.status, job.queue, job.definition)
+        sort = self._sorts.get(kind)
+        if sort is None:
+            sort = self._sorts[kind] = self._sort(*kind)
+        lag_s, longest_s = math.exp(self.price) * rhythm_s**2, GUARD * rhythm_s
+        learned_s = min([wait_s(hazards, job.age_s, lag_s / weight, longest_s) for weight, hazards in sort.laws])
         if job.status in WAITING:
-            learned_s = min(learned_s, self._unseen_s(job, rhythm_s))
-        return math.pow(max(LEAST_S, learned_s), sure) * math.pow(blind_s, 1 - sure)
+            learned_s = min(learned_s, max(self._unseen_s(rhythm_s), sort.unseen_s))
+        return math.pow(max(LEAST_S, learned_s), sort.sure) * math.pow(blind_s, 1 - sort.sure)
 
-    def _law_s(self, status: JobStatus, job: Standing, rhythm_s: float) -> float:
-        """When the price is met, if the job is in `status`."""
-        lag_s = math.exp(self.price) * rhythm_s**2 / self.weights[status]
-        hazards = self.knowledge.hazards(groups_of(status, job.queue, job.definition))
-        return wait_s(hazards, job.age_s, lag_s, GUARD * rhythm_s)
+    def _sort(self, status: JobStatus, queue: str, definition: str) -> Sort:
+        """What is known of such jobs."""
+        known = self.knowledge.known(groups_of(status, queue, definition))
+        # One that is SUBMITTED may have left that long ago, and be about to start.
+        statuses = (status, JobStatus.RUNNABLE) if status is JobStatus.SUBMITTED else (status,)
+        laws = [(self.weights[at], self.knowledge.hazards(groups_of(at, queue, definition))) for at in statuses]
+        unseen_s = 0.0
+        if status in WAITING and status is not JobStatus.PENDING:
+            running = self.knowledge.hazards(groups_of(JobStatus.RUNNING, queue, definition))
+            unseen_s = quantile_s(running, 0.0, SOON_SHARE)
+        return Sort(known / (known + ENOUGH), tuple(laws), unseen_s)
 
-    def _unseen_s(self, job: Standing, rhythm_s: float) -> float:
-        """How long a job that waits may be left alone, so that hardly any starts, runs and ends meanwhile.
+    def _unseen_s(self, rhythm_s: float) -> float:
+        """How long a job that waits may be left alone at least, so that hardly any starts, runs and ends meanwhile.
 
         One that is PENDING may be the parent of an array, whose children run while it is, and end next. When looks get dear
         this grows as all delays do: else those that wait, if most do, take more looks than there are, and who runs pays.
         """
-        least_s = WAITING_SHARE * rhythm_s * max(1.0, math.exp((self.price - PRICE_USUAL) / 2))
-        if job.status is JobStatus.PENDING:
-            return least_s
-        running = self.knowledge.hazards(groups_of(JobStatus.RUNNING, job.queue, job.definition))
-        return max(least_s, quantile_s(running, 0.0, SOON_SHARE))
+        return WAITING_SHARE * rhythm_s * max(1.0, math.exp((self.price - PRICE_USUAL) / 2))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+from fleetpoll.cadence.ages import bucket_at, shares
 from fleetpoll.cadence.dwell import DEFINITION, Dwell, Group, Groups, ageless, drawn
 from fleetpoll.jobs import JobStatus
 
@@ -31,6 +32,7 @@ class Page:
 
     read: Dwell = field(default_factory=Dwell)
     notes: Dwell = field(default_factory=Dwell)
+    line: dict[Group, None] | None = None  # where the notes stand in line to be sent, if there are any
 
     def believed(self, kept: float) -> Dwell:
         """What was read and what was noted."""
@@ -71,13 +73,15 @@ class Notebook:
         """A job of these groups was in their status from one age to another, and left it then, or did not."""
         if from_s >= to_s and not left:  # it has just come, or clocks differ: nothing to tell
             return
+        at_risk, left_in = shares(from_s, to_s), bucket_at(to_s) if left else None
+        line = self._ended if left and groups[0].status is JobStatus.RUNNING else self._others
         for group in groups:
-            self._page(group).notes.note(from_s, to_s, left=left)
-            if left and group.status is JobStatus.RUNNING:
+            page = self._page(group)
+            page.notes.count(at_risk, left_in)
+            if page.line is not line and page.line is not self._ended:
                 self._others.pop(group, None)
-                self._ended.setdefault(group)
-            elif group not in self._ended:
-                self._others.setdefault(group)
+                line[group] = None
+                page.line = line
 
     def hazards(self, groups: Groups) -> tuple[float, ...]:
         """The chance of leaving the status, a second, by age bucket."""
@@ -95,7 +99,7 @@ class Notebook:
             self._turn = not self._turn
             group = self._next()
             page = self._pages[group] = self._pages.pop(group)  # to the end: it is in use
-            notes[group], page.notes = page.notes, Dwell()
+            notes[group], page.notes, page.line = page.notes, Dwell(), None
             page.read.learn(notes[group], group.exits_kept)
         read = [group for group in islice(self._unread, PAGES_READ) if group not in notes]
         for group in read:  # what is asked for in vain does not stand before others

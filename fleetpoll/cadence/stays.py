@@ -8,7 +8,7 @@ not, and left it at startedAt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fleetpoll.cadence.policy import Standing
@@ -44,16 +44,20 @@ def standing(job: Snapshot, now_ms: int) -> Standing:
     return Standing(job.status, seen_s, age_s, job.job_queue, job.job_definition)
 
 
-def stays(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Iterator[Stay]:
+def stays(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Iterable[Stay]:
     """The stays that were observed between the last look (0: not known when) and this one, which found `record`."""
-    moved = (record.status, record.attempt) != (known.status, known.attempt)
     # Where a lease was lost, nothing is known of the time at risk, and an exit without it would say too much.
-    if looked_ms and known.status in COUNTED and record.status not in GIVEN_UP:
-        if moved:
-            yield from _left(known, record, looked_ms, now_ms)
-        else:
-            yield _stay(known.status, since_ms(known), looked_ms, now_ms, left=False)
-    if moved and record.started_ms and (known.status is not JobStatus.RUNNING or known.started_ms != record.started_ms):
+    counts = looked_ms and known.status in COUNTED and record.status not in GIVEN_UP
+    if record.status is not known.status or record.attempt != known.attempt:
+        return _moved(known, record, looked_ms if counts else 0, now_ms)
+    return (_stay(known.status, since_ms(known), looked_ms, now_ms, left=False),) if counts else ()
+
+
+def _moved(known: Snapshot, record: Snapshot, looked_ms: int, now_ms: int) -> Iterator[Stay]:
+    """The stays of a job that is not where it was; without `looked_ms` the status that it left tells nothing."""
+    if looked_ms:
+        yield from _left(known, record, looked_ms, now_ms)
+    if record.started_ms and (known.status is not JobStatus.RUNNING or known.started_ms != record.started_ms):
         yield from _run(record, now_ms)
 
 

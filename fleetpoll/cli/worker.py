@@ -6,7 +6,6 @@ import click
 
 from fleetpoll.cli.options import Asked, aws_settings, pass_asked, setting
 from fleetpoll.client.fleet import redis_url
-from fleetpoll.errors import SettingsError
 from fleetpoll.logs import configure
 from workers.supervisor import Supervisor
 
@@ -41,10 +40,8 @@ def worker(asked: Asked, ctx: click.Context) -> None:
     Any number of these, on any number of machines, share the fleet's jobs and its allowance. Where the file has fleets in
     sections [fleets.NAME], they serve all of them, or the one of --fleet.
     """
-    first, *more = asked.fleets()
-    if more:
-        raise SettingsError("These workers serve one fleet: name it by --fleet.")
-    configure(first.log_format, first.log_level)
-    with redis_url(first) as url:
-        code = Supervisor(first, url).run()
+    fleets = asked.fleets()
+    configure(fleets[0].log_format, fleets[0].log_level)
+    with redis_url(fleets[0]) as url:
+        code = Supervisor(fleets, url).run()
     ctx.exit(code)

@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
-from fleetpoll.errors import RedisDenied, RedisUnavailable, SettingsError, StateError
+from fleetpoll.errors import RedisDenied, RedisSilent, RedisUnavailable, SettingsError, StateError
 from fleetpoll.state.topology import Seeker, Whereabouts, denial_in, is_several, servers_of
 from fleetpoll.text import masked
 
@@ -130,7 +130,7 @@ def translated() -> Iterator[None]:
             raise denied(denial) from error
         words = str(error).rstrip(".")
         advice = UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in words else "Is it running, and is the URL right?"
-        raise RedisUnavailable(f"Redis does not answer: {words}. {advice}") from error
+        raise RedisSilent(f"Redis does not answer: {words}. {advice}") from error
     except redis.exceptions.RedisError as error:
         if denial_in(error) is not None:
             raise denied(error) from error

@@ -78,8 +78,7 @@ class Nothing:
     live: int
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """How one job of a lease is settled. `delay_s` is None for a job that is finished."""
 
     job_id: str

@@ -64,6 +64,11 @@ def is_several(url: str) -> bool:
     return re.match(r"rediss?\+", url) is not None
 
 
+def is_cluster(url: str) -> bool:
+    """Whether a URL means a Cluster, where each fleet may be on another node."""
+    return re.match(r"rediss?\+cluster:", url) is not None
+
+
 def servers_of(url: str) -> Servers | None:
     """The servers that a URL speaks of; None for the URL of one server. Raises SettingsError, and repeats no password."""
     if not is_several(url):

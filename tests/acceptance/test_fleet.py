@@ -99,6 +99,8 @@ def test_an_idle_fleet_is_quiet_and_wakes_at_once() -> None:
     """Idle workers make at most one Redis command a second each, and a newly tracked job is asked for within 1 s."""
     with rig(Settings(workers=3, log_format="json"), limited(20)) as fleet, fleet.workers():
         fleet.await_pollers(3)
+        booted = time.monotonic()
+        wait_until(lambda: time.monotonic() - booted > 1, 5, "their first sweeps and claims")
         start, before = time.monotonic(), commands(fleet)
         wait_until(lambda: time.monotonic() - start > 6, 20, "six seconds")
         per_worker_s = (commands(fleet) - before - 1) / (time.monotonic() - start) / 3

@@ -18,7 +18,7 @@ from fleetpoll.errors import RedisUnavailable
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.rooms import Rooms, open_rooms
 from tests.acceptance.test_fleet import assert_all_ended_once, calls, quick
-from tests.chaos.processes import children, command_of
+from tests.chaos.processes import children
 from tests.servers import server
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -106,7 +106,7 @@ def test_pollers_that_are_killed_while_they_boot_are_no_reason_to_give_up() -> N
 
 def pollers(supervisor: int) -> list[int]:
     """The pollers of a supervisor, from their first moment on."""
-    return [pid for pid in children(supervisor) if alive(pid) and b"spawn_main" in command_of(pid)]
+    return [pid for pid in children(supervisor) if alive(pid)]
 
 
 def pauses(workers: Workers) -> list[float]:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.memory import memory_mb
 from benchmarks.rig import Rig, Workers, alive, limited, rig, wait_until
 from fleetpoll.settings import Settings, load
 from workers.notify import notify
+from workers.poller import signals_held
+from workers.stopping import Stopping
 
 
 def test_a_second_signal_stops_at_once() -> None:
@@ -71,6 +74,27 @@ def test_a_poller_that_somebody_ended_is_replaced() -> None:
         os.kill(gone, signal.SIGTERM)
 
         wait_until(lambda: len(set(fleet.poller_pids()) - {gone}) >= 2, 15, "a replacement")
+
+
+def test_pollers_are_forks_of_a_supervisor_without_threads() -> None:
+    """Pollers share most of their memory with their supervisor, which has no thread that a fork would leave behind."""
+    with rig(Settings(workers=2, beat=1.0, log_format="json"), limited(20)) as fleet, fleet.workers() as workers:
+        shares = [pss / rss for rss, pss in map(memory_mb, fleet.await_pollers(2))]
+
+        assert max(shares) < 0.75
+        assert len(list(Path(f"/proc/{workers.process.pid}/task").iterdir())) == 1
+
+
+def test_a_signal_that_comes_while_a_poller_is_started_is_not_lost() -> None:
+    """It waits until the poller has a handler of its own, and then is an order to leave."""
+    heard = Stopping()
+    with signals_held():
+        os.kill(os.getpid(), signal.SIGTERM)
+        before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        heard.on(signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, before)
+    assert heard.signals == 1
 
 
 def test_a_machine_that_was_suspended_costs_no_poller() -> None:

@@ -51,7 +51,7 @@ class Program:
 
     def pollers(self) -> list[int]:
         """The pollers among its children, the eldest first."""
-        return [pid for pid in children(self.pid) if alive(pid) and b"spawn_main" in command_of(pid)]
+        return [pid for pid in children(self.pid) if alive(pid)]
 
     def kill(self, *, whole: bool) -> None:
         """Kill -9: it alone, or the whole session."""
@@ -93,14 +93,6 @@ def catches(pid: int, number: signal.Signals) -> bool:
         return False
     mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(mask, 16) >> (number - 1) & 1)
-
-
-def command_of(pid: int) -> bytes:
-    """The command line of a process."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def send(pid: int, number: signal.Signals) -> None:

@@ -40,6 +40,7 @@ class BadServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), BadHandler)
         self.answer, self.asked, self.over = Answer(), list[Any](), threading.Event()
         self.culprit = ""
+        self.heads, self.bodies = list[dict[str, str]](), list[bytes]()
 
     @property
     def url(self) -> str:
@@ -65,6 +66,8 @@ class BadHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer as told."""
         request = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(request)
+        self.server.heads.append({name.lower(): value for name, value in self.headers.items()})
         self.server.asked.append(json.loads(request) if request.startswith(b"{") else request)
         answer = self.server.answer_to(self.headers.get("Authorization", ""))
         if answer.hang:

@@ -60,4 +60,4 @@ def api_at() -> Iterator[Callable[..., BatchApi]]:
 
     yield make
     for api in made:
-        api._client.close()
+        api.close()

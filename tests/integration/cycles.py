@@ -37,4 +37,4 @@ def builder(rooms: Rooms, settings: Settings) -> Iterator[Build]:
 
     yield cycle
     for api in apis:
-        api._client.close()
+        api.close()

@@ -14,18 +14,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from benchmarks.rig import wait_until
-from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.client.status import status_of
 from fleetpoll.clock import system_mono
 from fleetpoll.errors import AccessDenied, Unreachable
 from fleetpoll.settings import Settings, load
 from fleetpoll.simulator.config import Fault, SimulatorConfig
 from fleetpoll.simulator.process import Simulator
-from fleetpoll.state.rooms import Rooms, open_rooms
+from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.roster import Facts
 from fleetpoll.state.schedule import Lease
 from tests.servers import free_port
 from workers import troubles
+from workers.lane import Lane
 from workers.poller import Poller
 from workers.stopping import Stopping
 from workers.troubles import AwsTrouble, Turn
@@ -70,15 +70,20 @@ def pollers(redis_url: str, settings: Settings, *urls: str) -> Iterator[list[Pol
         running, stopping = [], Stopping()
         for url in urls:
             own = msgspec.structs.replace(settings, endpoint_url=url)
-            rooms = open_rooms(redis_url, own, worker=True)
-            running.append(Poller(rooms, BatchApi(own), own, stopping, lambda: None))
+            running.append(Poller([own], redis_url, stopping, lambda: None))
         for poller in running:
             thread = threading.Thread(target=poller.run)
             thread.start()
             stack.callback(thread.join)
-            stack.callback(poller._cycle._api._client.close)
+            stack.callback(close_api, poller._lanes[0])
         stack.callback(setattr, stopping, "signals", 1)
         yield running
+
+
+def close_api(lane: Lane) -> None:
+    """Close the connections of a lane to AWS."""
+    assert lane._cycle is not None
+    lane._cycle._api.close()
 
 
 def said(log: list[Any], event: str) -> list[str]:
@@ -99,6 +104,7 @@ def test_a_fleet_that_is_denied_tries_as_one_and_recovers_as_one(
     simulator.disturb("describe", faults={Fault.DENIED: 1.0})
     with capture_logs() as log, pollers(redis_url, settings, *[simulator.url] * WORKERS):
         wait_until(lambda: rooms.troubles.count() == WORKERS, DEADLINE_S, "all in trouble")
+        wait_until(lambda: all(one.trouble.failures > 1 for one in rooms.troubles.all()), DEADLINE_S, "turns")
         before, start = calls(simulator), time.monotonic()
         wait_until(lambda: time.monotonic() - start > 1.2, DEADLINE_S, "a moment")
         tries = calls(simulator) - before
@@ -150,7 +156,7 @@ def test_the_idle_take_over_from_a_worker_that_gives_its_jobs_back(
     lease = rooms.schedule.claim(60.0, margin_s=5.0, worker_id="bad")
     assert isinstance(lease, Lease)
     with pollers(redis_url, settings, simulator.url) as (good,):
-        wait_until(lambda: good.worker_id in {one.worker_id for one in rooms.roster.workers()}, DEADLINE_S, "a beat")
+        wait_until(lambda: good.worker.worker_id in {one.worker_id for one in rooms.roster.workers()}, DEADLINE_S, "a beat")
         start = time.monotonic()
         wait_until(lambda: time.monotonic() - start > 0.3, DEADLINE_S, "it to fall asleep")
         rooms.schedule.release(lease, list(lease.jobs), delay_s=0.25)

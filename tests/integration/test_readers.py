@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -12,11 +13,12 @@ import msgspec
 import pytest
 
 from fleetpoll.client.fleet import Fleet
+from fleetpoll.clock import system_mono
 from fleetpoll.errors import EventsTrimmed, SettingsError, StateError
 from fleetpoll.janitor import FORGOTTEN_BEATS, STEP, Janitor
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
-from fleetpoll.state.doorbell import Ring
+from fleetpoll.state.doorbell import Doorbell, Ring
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.roster import Facts, Order, OrderKind
@@ -168,34 +170,44 @@ def test_a_stop_is_not_for_those_who_came_after_it() -> None:
     assert [drain.holds_for(NOW - 1), drain.holds_for(NOW + 1)] == [True, True]
 
 
-def test_the_doorbell_rings_when_jobs_are_tracked_or_an_order_is_given(rooms: Rooms) -> None:
-    """Who listens is woken at once, also by a ring that came before the wait."""
-    rooms.doorbell.listen()
+@pytest.fixture
+def doorbell(rooms: Rooms) -> Iterator[Doorbell]:
+    """An ear at the fleet's door."""
+    bell = Doorbell({rooms.keys.doorbell: "mine"}, system_mono)
+    bell.listen(rooms.client)
+    yield bell
+    bell.close()
+
+
+def test_the_doorbell_rings_when_jobs_are_tracked_or_an_order_is_given(rooms: Rooms, doorbell: Doorbell) -> None:
+    """Who listens is woken at once, also by rings that came before the wait."""
     rooms.schedule.track(make_ids(1))
-    assert rooms.doorbell.wait(LONG_S, lambda: False, Ring.TRACK, Ring.ORDER) is Ring.TRACK
+    assert doorbell.wait(LONG_S, lambda: False) == {("mine", Ring.TRACK)}
 
     rooms.roster.command(OrderKind.DRAIN)
-    assert rooms.doorbell.wait(LONG_S, lambda: False, Ring.TRACK, Ring.ORDER) is Ring.ORDER
+    rooms.schedule.track(make_ids(2))
+    assert doorbell.wait(LONG_S, lambda: False) == {("mine", Ring.ORDER), ("mine", Ring.TRACK)}
+    assert doorbell.wait(0.0, lambda: False) == set()
 
 
-def test_the_doorbell_passes_over_what_is_not_waited_for(rooms: Rooms) -> None:
-    """Other rings, those of a newer release too, and tracking what is known already wake nobody."""
+def test_the_doorbell_passes_over_what_is_no_ring(rooms: Rooms, doorbell: Doorbell) -> None:
+    """Tracking what is known already wakes nobody, nor does a newer release's ring, nor what is no text."""
     rooms.schedule.track(make_ids(1))
-    rooms.doorbell.listen()
+    doorbell.wait(LONG_S, lambda: False)
     rooms.schedule.track(make_ids(1))
-    rooms.roster.command(None)
     rooms.client.publish(rooms.keys.doorbell, "a newer ring")
+    rooms.client.publish(rooms.keys.doorbell, b"\xff")
     began = time.monotonic()
 
-    assert rooms.doorbell.wait(0.3, lambda: False, Ring.TRACK) is None
+    assert doorbell.wait(0.3, lambda: False) == set()
     assert time.monotonic() - began >= 0.3
 
 
-def test_a_wait_at_the_doorbell_ends_when_it_should_stop(rooms: Rooms) -> None:
+def test_a_wait_at_the_doorbell_ends_when_it_should_stop(doorbell: Doorbell) -> None:
     """A flag that a signal handler sets is seen within a slice."""
     looks, began = itertools.count(), time.monotonic()
 
-    assert rooms.doorbell.wait(LONG_S, lambda: next(looks) >= 2, Ring.TRACK) is None
+    assert doorbell.wait(LONG_S, lambda: next(looks) >= 2) == set()
     assert time.monotonic() - began < LONG_S / 2
 
 

@@ -18,9 +18,10 @@ from benchmarks.rig import wait_until
 from fleetpoll import aio
 from fleetpoll.client.checkup import check_up
 from fleetpoll.client.fleet import Fleet, open_fleet
+from fleetpoll.clock import system_mono
 from fleetpoll.errors import RedisDenied, RedisUnavailable
 from fleetpoll.settings import Settings
-from fleetpoll.state.doorbell import Ring
+from fleetpoll.state.doorbell import Doorbell, Ring
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.rooms import Rooms, open_rooms
@@ -110,10 +111,12 @@ def test_the_doorbell_rings_in_a_cluster(clustered: Rooms, shards: Cluster, sett
     other = open_rooms(shards.url, settings)
     with ExitStack() as stack:
         stack.callback(other.close)
-        clustered.doorbell.listen()
+        bell = Doorbell({clustered.keys.doorbell: "mine"}, system_mono)
+        bell.listen(clustered.client)
+        stack.callback(bell.close)
         for job in (JOB, OTHER):
             other.schedule.track([job])
-            assert clustered.doorbell.wait(5.0, lambda: False, Ring.TRACK) is Ring.TRACK
+            assert bell.wait(5.0, lambda: False) == {("mine", Ring.TRACK)}
             if job is JOB:
                 move = Move(shards, settings.fleet)
                 move.begin()

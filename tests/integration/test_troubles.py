@@ -10,9 +10,10 @@ from fleetpoll.client.checkup import Grade, check_troubles
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.status import status_of
 from fleetpoll.client.troubles import shared
+from fleetpoll.clock import system_mono
 from fleetpoll.janitor import Janitor
 from fleetpoll.settings import Settings
-from fleetpoll.state.doorbell import Ring
+from fleetpoll.state.doorbell import Doorbell, Ring
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.roster import Facts
 from fleetpoll.state.troubles import ALARM_MS, Trouble
@@ -120,14 +121,17 @@ def test_a_clock_that_was_set_back_does_not_put_turns_off(rooms: Rooms, workers:
 
 def test_who_works_again_rings_once(rooms: Rooms, workers: list[str]) -> None:
     """All who wait for their turn are woken; who was in no trouble wakes nobody."""
-    rooms.doorbell.listen()
+    bell = Doorbell({rooms.keys.doorbell: "mine"}, system_mono)
+    bell.listen(rooms.client)
     rooms.troubles.over("w1", EXPIRED)
-    assert rooms.doorbell.wait(0.1, lambda: False, Ring.RECOVERED) is None
+    assert bell.wait(0.1, lambda: False) == set()
 
     rooms.troubles.report("w1", EXPIRED, 0.5, 1.0)
+    assert bell.wait(5.0, lambda: False) == {("mine", Ring.TRACK)}
     rooms.troubles.over("w1", EXPIRED)
 
-    assert rooms.doorbell.wait(5.0, lambda: False, Ring.RECOVERED) is Ring.RECOVERED
+    assert bell.wait(5.0, lambda: False) == {("mine", Ring.RECOVERED)}
+    bell.close()
 
 
 def test_who_leaves_or_falls_silent_is_in_no_trouble(rooms: Rooms, workers: list[str], settings: Settings) -> None:

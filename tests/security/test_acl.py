@@ -15,6 +15,7 @@ from fleetpoll import aio
 from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.client.checkup import Grade, check_up
 from fleetpoll.client.fleet import Fleet
+from fleetpoll.clock import system_mono
 from fleetpoll.errors import RedisDenied
 from fleetpoll.janitor import Janitor
 from fleetpoll.jobs import JobStatus
@@ -22,6 +23,7 @@ from fleetpoll.settings import Settings
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.access import CALL, RIGHTS, Role, rules, url_of
 from fleetpoll.state.connection import connect
+from fleetpoll.state.doorbell import Doorbell
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Facts, OrderKind
@@ -45,6 +47,14 @@ def claim(rooms: Rooms) -> Lease:
     lease = rooms.schedule.claim(60.0, margin_s=5.0, worker_id="w", now_ms=rooms.roster.now_ms() + 3_600_000)
     assert isinstance(lease, Lease)
     return lease
+
+
+def listen(rooms: Rooms) -> None:
+    """An ear at the door, for a moment."""
+    bell = Doorbell({rooms.keys.doorbell: "mine"}, system_mono)
+    bell.listen(rooms.client)
+    bell.wait(0.01, lambda: False)
+    bell.close()
 
 
 def consume(rooms: Rooms, fleet: Fleet) -> None:
@@ -95,7 +105,7 @@ WORKS: dict[str, Deed] = {
     "reserve": lambda rooms, _: rooms.buckets[DESCRIBE].refund(rooms.buckets[DESCRIBE].reserve(60.0)),  # type: ignore[arg-type]
     "penalize": USES["penalize"],
     "sweep": lambda rooms, _: Janitor(rooms, Settings()).sweep(),
-    "listen": lambda rooms, _: rooms.doorbell.wait(0.01, lambda: False),
+    "listen": lambda rooms, _: listen(rooms),
 }
 DEEDS = {Role.READER: READS, Role.CLIENT: USES, Role.OPERATOR: STEERS, Role.WORKER: WORKS}
 MAY: dict[Role, dict[str, Deed]] = {

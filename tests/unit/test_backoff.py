@@ -11,7 +11,7 @@ from statistics import fmean
 import pytest
 
 from fleetpoll.backoff import DELAY_MAX_S, add_jitter, base_delay, doubling_delay, exponential_delay, total_delay
-from workers.poller import Setback
+from workers.setback import Setback
 
 DRAWS = 20_000
 STANDARD_ERRORS = 4.0

@@ -52,6 +52,23 @@ class Known:
         return self.exits
 
 
+@dataclass
+class Counted(Known):
+    """The same, with the number of questions."""
+
+    asked: int = 0
+
+    def hazards(self, groups: Groups) -> tuple[float, ...]:
+        """One question more."""
+        self.asked += 1
+        return super().hazards(groups)
+
+    def known(self, groups: Groups) -> float:
+        """One question more."""
+        self.asked += 1
+        return super().known(groups)
+
+
 def law(
     known: Known | None = None,
     allowed: Allowed = SCARCE,
@@ -185,6 +202,17 @@ def test_those_who_wait_do_not_take_the_looks_of_those_who_run(waiting: JobStatu
 
     assert price < PRICE_USUAL + 0.5
     assert running_s < 1.5 * 40.0
+
+
+def test_what_is_known_of_a_sort_of_jobs_is_looked_up_once_a_call() -> None:
+    """A hundred jobs of one definition cost no more questions than one."""
+    known = Counted()
+    cadence = Learned(SCARCE, known, WEIGHTS, -10.0)
+    for age_s in range(50):
+        cadence.delay_s(running(float(age_s)), Random(1))
+        cadence.delay_s(Standing(RUNNABLE, 1.0, float(age_s), "q", "d:1"), Random(1))
+
+    assert known.asked == 2 + 3  # for who runs: exits, hazard; for who waits: how long a run is, as well
 
 
 def test_who_knows_nothing_sweeps_evenly() -> None:

@@ -12,7 +12,7 @@ from workers.supervisor import BOOT_FAILURES, EXIT_BOOT, HEALTHY_S, Supervisor
 
 def deaths(code: int, *, lived_s: float, booted: bool, before: bool = True, times: int = 6) -> tuple[int, float]:
     """The supervisor's exit code and its longest pause after so many deaths; `before`: pollers have worked before."""
-    supervisor = Supervisor(Settings(workers=1), "redis://nowhere")
+    supervisor = Supervisor([Settings(workers=1)], "redis://nowhere")
     supervisor._ever_booted = before
     (slot,) = supervisor._slots
     pauses_s = []

@@ -1,0 +1,121 @@
+"""Lanes of one poller: what they share, and what one must not take from another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from benchmarks.rig import wait_until
+from fleetpoll.errors import SettingsError
+from fleetpoll.settings import Settings
+from fleetpoll.simulator.config import SimulatorConfig
+from fleetpoll.simulator.process import Simulator
+from fleetpoll.state.keys import Keys
+from fleetpoll.state.rooms import Rooms, open_for_worker
+from workers.poller import Poller
+from workers.stopping import Stopping
+
+NAMES = ("one", "two", "three")
+
+
+@pytest.fixture
+def fleets(fleet_name: str) -> list[Settings]:
+    """Three fleets of the test's own."""
+    return [Settings(fleet=f"{fleet_name}-{name}", beat=0.5, freshness=0.1, cadence="even") for name in NAMES]
+
+
+@pytest.fixture
+def opened(redis_url: str, fleets: list[Settings]) -> Iterator[list[Rooms]]:
+    """Their rooms, which leave nothing behind."""
+    rooms = open_for_worker(redis_url, fleets)
+    yield rooms
+    for own in rooms:
+        for key in own.client.scan_iter(match=Keys(own.keys.fleet).pattern):
+            own.client.delete(key)
+    rooms[0].close()
+
+
+@contextmanager
+def running(redis_url: str, fleets: list[Settings]) -> Iterator[Poller]:
+    """A poller's real loop, in a thread."""
+    stopping = Stopping()
+    poller = Poller(fleets, redis_url, stopping, lambda: None)
+    thread = threading.Thread(target=poller.run)
+    thread.start()
+    try:
+        yield poller
+    finally:
+        stopping.signals = 1
+        thread.join()
+        for lane in poller._by_name.values():
+            if lane._cycle is not None:
+                lane._cycle._api.close()
+
+
+def test_fleets_on_one_server_share_a_connection_and_another_for_all_bells(
+    redis_url: str, fleets: list[Settings], opened: list[Rooms]
+) -> None:
+    """Two connections a process, however many fleets."""
+    listed: Any = opened[0].client.client_list
+    before = len(listed())
+    with running(redis_url, fleets):
+        wait_until(lambda: all(own.roster.workers() for own in opened), 10, "beats everywhere")
+        assert len(listed()) - before == 2
+
+
+def test_settings_that_will_not_do_end_a_poller_only_if_no_other_fleet_has_better_ones(
+    redis_url: str, fleets: list[Settings], opened: list[Rooms]
+) -> None:
+    """A fleet without a profile is in trouble, which `status` tells, while the others are served."""
+    lost = Settings(fleet=fleets[0].fleet, profile="nobody", beat=0.5)
+    with pytest.raises(SettingsError, match="nobody"):
+        Poller([lost], redis_url, Stopping(), lambda: None)
+
+    with running(redis_url, [lost, *fleets[1:]]):
+        wait_until(lambda: all(own.roster.workers() for own in opened), 10, "beats everywhere")
+        wait_until(lambda: opened[0].troubles.count() == 1, 10, "the trouble told")
+        (one,) = opened[0].troubles.all()
+
+    assert (one.trouble.kind, one.trouble.code) == ("denied", "SettingsError")
+    assert [own.troubles.count() for own in opened[1:]] == [0, 0]
+
+
+def test_a_fleet_whose_keys_are_unusable_is_left_alone_and_mended(
+    redis_url: str, fleets: list[Settings], opened: list[Rooms]
+) -> None:
+    """Its errors are its own, beats of the others go on; and when it is mended it is served again."""
+    broken, well, _ = opened
+    broken.client.set(broken.keys.roster, "no hash")
+    with Simulator(SimulatorConfig(seed=3, life_min_s=3600, life_max_s=3600)) as aws:
+        there = [Settings(fleet=one.fleet, endpoint_url=aws.url, beat=0.5, freshness=0.1) for one in fleets]
+        with running(redis_url, there) as poller:
+            well.schedule.track(aws.populate(10))
+            broken.schedule.track(aws.populate(10))
+            wait_until(lambda: aws.stats()["transitions_shown"] == 10, 10, "the well one's jobs looked at")
+            assert poller._by_name[fleets[0].fleet].redis.failures > 0
+
+            broken.client.delete(broken.keys.roster)
+            wait_until(lambda: aws.stats()["transitions_shown"] == 20, 10, "the mended one's jobs looked at")
+            wait_until(lambda: broken.roster.workers() != [], 10, "its beat")
+
+
+def test_a_drain_gives_back_what_is_held_while_tokens_are_waited_for(
+    redis_url: str, fleets: list[Settings], opened: list[Rooms]
+) -> None:
+    """Leases of all lanes are given back when the process leaves, and the places in the rows of tokens."""
+    with Simulator(SimulatorConfig(seed=3, life_min_s=3600, life_max_s=3600)) as aws:
+        there = [Settings(fleet=one.fleet, endpoint_url=aws.url, rate=0.1, rate_start=0.1, rate_min=0.1) for one in fleets]
+        for own in opened:
+            own.schedule.track(aws.populate(10))
+        with running(redis_url, there) as poller:
+            held = list(poller._by_name.values())
+            wait_until(lambda: all(lane._under_way is not None for lane in held), 10, "all lanes waiting for a token")
+
+        assert [own.buckets["DescribeJobs"].view().tokens_granted for own in opened] == [0, 0, 0]
+        assert all(own.roster.workers() == [] for own in opened)
+        lease = [own.schedule.claim(60.0, margin_s=5.0) for own in opened]
+        assert [len(one.jobs) for one in lease] == [10, 10, 10]  # type: ignore[union-attr] # there is one
