@@ -35,7 +35,8 @@ def floor(stage: Rig, calls: int) -> dict[str, float]:
     """CPU of a call in ms for the parts that a library does."""
     ids = stage.simulator.populate(IDS)
     stage.simulator.truth(ids)
-    return {"describe_ms": cpu_ms(described(stage.simulator.url, ids), calls), **redis_floor(stage, ids, calls)}
+    found = {"describe_ms": cpu_ms(described(stage.simulator.url, ids), calls), **redis_floor(stage, ids, calls)}
+    return found | {"look_ms": sum(found.values()), "calls_per_core_s": 1e3 / sum(found.values())}
 
 
 def described(url: str, ids: list[str]) -> Callable[[], Any]:

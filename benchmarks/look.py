@@ -6,6 +6,7 @@ kernel's own count of the process is the witness for the whole; the parts are th
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -34,6 +35,7 @@ from fleetpoll.cycle import Cycle
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.surroundings import NO_AWS
 from fleetpoll.state.rooms import DESCRIBE
+from workers.poller import GARBAGE
 
 NAME, TOP = "look", "look-top"
 BOUNDLESS = 1_000.0
@@ -132,6 +134,9 @@ def parts(stage: Rig, case: Looking) -> tuple[dict[str, float], list[tuple[str, 
         cycle, api = cycle_on(stage, stack)
         for _ in range(SWEEPS * case.live // 100):
             cycle.run()
+        gc.freeze()  # as a poller does
+        stack.callback(gc.set_threshold, *gc.get_threshold())
+        gc.set_threshold(GARBAGE)
         with Sampler() as sampler:
             for _ in range(case.calls):
                 cycle.run()

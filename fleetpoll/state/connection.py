@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
@@ -55,6 +56,14 @@ PASSING = {
     "BUSY ": "Somebody's script is running for longer than its busy-reply-threshold.",
 }
 """Refusals that pass, by a word of redis-py's or of Redis' own, and what to do about them."""
+
+
+class Packer:
+    """Writes commands as redis-py does, which looks through all arguments in Python for buffers; we never send any."""
+
+    def pack(self, name: str, *args: Any) -> list[bytes]:
+        """A command as it goes over the wire."""
+        return [pack_command((*name.split(), *args))]
 
 
 class Connection(redis.Redis):
@@ -160,7 +169,7 @@ def connect(url: str, home: str = "") -> Connection:
     In a Cluster it speaks with the primary of the slot of the key `home`. Raises SettingsError for a URL that will not do.
     """
     with refused_urls(url):
-        servers, given = servers_of(url), {"retry": Retry(NoBackoff(), 0), **options(url)}
+        servers, given = servers_of(url), {"retry": Retry(NoBackoff(), 0), "command_packer": Packer(), **options(url)}
         if servers is None:
             client = Connection.from_url(url, **given)
         else:

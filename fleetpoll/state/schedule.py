@@ -237,10 +237,12 @@ def children_of(ids: Sequence[str], broods: Sequence[str | None]) -> Iterator[st
 
 def _settled(look: Look) -> list[Argument]:
     """One job's part of settle.lua's arguments."""
-    delay = "" if look.delay_s is None else _ms(look.delay_s) + code_of(look.delay_s)
+    delay = (
+        "" if look.delay_s is None else str(_ms(look.delay_s) + code_of(look.delay_s))
+    )  # text: hiredis is slow at numbers
     record = "" if look.record is None else _encode(look.record).decode()
     if look.transition is None:
-        return [look.job_id, delay, record, "", "", 0]
+        return [look.job_id, delay, record, "", "", "0"]
     event = event_fields(look.transition)
     return [look.job_id, delay, record, look.transition.before, look.transition.after, len(event), *event]
 
