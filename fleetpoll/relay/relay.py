@@ -24,7 +24,6 @@ from fleetpoll.jobs import JobStatus
 from fleetpoll.relay.desk import Desk
 from fleetpoll.relay.parcels import Answer, Parcel, Sink, Verdict
 from fleetpoll.settings import Settings
-from fleetpoll.state.events import BLOCK_S
 from fleetpoll.state.holding import Holder
 from fleetpoll.state.letters import LETTERS_KEPT, Letter, Letters
 from fleetpoll.state.rooms import Rooms, open_rooms
@@ -36,6 +35,8 @@ AHEAD = 2
 """Parcels that are handed out for each that is delivered at once, so that nobody waits for us."""
 FLUSH_S, FLUSH_MAX = 0.05, 100
 """Acknowledgements are sent together: this long after the last ones, or when there are so many."""
+IDLE_S = 1.0
+"""How long one read waits for news when nothing is to be done: an idle relay hears of its end no later."""
 LOOK_S = 0.02
 """How often the stream is looked at while deliveries are under way."""
 
@@ -128,7 +129,7 @@ class Relay:
                 return
             block_s = 0.0
         else:
-            block_s = min(BLOCK_S, max(0.0, self._desk.wait_s(now)))
+            block_s = min(IDLE_S, max(0.0, self._desk.wait_s(now)))
         page = perform(self._client, self._holder.take(block_s))
         full = len(page) > 0
         self._looked_at = self._mono() - (LOOK_S if full else 0.0)  # more may be there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,7 @@ ANSWER_MAX = 65_536
 """Bytes of an answer that are read, so that its connection can be used again; one with more is closed."""
 WORDS_MAX = 300
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 BUSY = 429
 AGAIN = frozenset({408, 425})
 OURS = frozenset({401, 403, 404, 405, 407, 410})
@@ -75,10 +77,8 @@ def judged(status: int, retry_after: str, said: str, now_s: float) -> Answer:
 
 def seconds_of(retry_after: str, now_s: float) -> float | None:
     """The seconds of a Retry-After, which may be a date; None if there is none that can be read."""
-    try:
-        return max(0.0, float(int(retry_after)))
-    except ValueError:
-        pass
+    if SECONDS.fullmatch(retry_after):
+        return float(retry_after)
     try:
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - now_s) if retry_after else None
     except (ValueError, TypeError, OverflowError):
