@@ -210,7 +210,7 @@ def dead(asked: Asked, *, as_json: bool) -> None:
             return
         rows = table()
         for name in ("LETTER", "DIED", "JOB", "TO", "TRIES", "SINK", "ERROR"):
-            rows.add_column(name, no_wrap=name != "ERROR", overflow="fold")
+            rows.add_column(name, no_wrap=name not in {"SINK", "ERROR"}, overflow="fold", min_width=len(name))
         for letter in letters.all():
             one = letter.transition
             facts = (letter.letter_id, moment(letter.died_ms), safe(one.job_id), one.after.value, f"{letter.attempts}")

@@ -50,45 +50,53 @@ class Receiver:
         return [item["job_id"] for message in self.done for item in message.items]
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Takes what is posted."""
+
+    protocol_version = "HTTP/1.1"
+    state: Receiver
+
+    def do_POST(self) -> None:
+        """Remember a message, and answer it."""
+        state, body = self.state, self.rfile.read(int(self.headers["content-length"]))
+        message = Message({name.lower(): value for name, value in self.headers.items()}, body)
+        state.came.append(message)
+        state.hold.wait(30)
+        reply = state.reply(message.items)
+        if reply is None:
+            self.close_connection = True
+            return
+        if reply[0] // 100 == 2:
+            state.done.append(message)
+        try:
+            self.send_response(reply[0])
+            for name, value in ({"content-length": "0"} | reply[1]).items():
+                self.send_header(name, value)
+            self.end_headers()
+        except OSError:
+            self.close_connection = True  # who sent it is gone
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    """One thread a connection."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A sender that was killed is what some tests are about."""
+
+
 @contextmanager
 def receiver(*, held: bool = False) -> Iterator[Receiver]:
     """A receiver on loopback."""
     state = Receiver()
     if not held:
         state.hold.set()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            message = Message({name.lower(): value for name, value in self.headers.items()}, body)
-            state.came.append(message)
-            state.hold.wait(30)
-            reply = state.reply(message.items)
-            if reply is None:
-                self.close_connection = True
-                return
-            if reply[0] // 100 == 2:
-                state.done.append(message)
-            try:
-                self.send_response(reply[0])
-                for name, value in ({"content-length": "0"} | reply[1]).items():
-                    self.send_header(name, value)
-                self.end_headers()
-            except OSError:
-                self.close_connection = True  # who sent it is gone
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            """A sender that was killed is what some tests are about."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
+    handler = type("Ours", (Handler,), {"state": state})
+    with Server(("127.0.0.1", 0), handler) as server:
         state.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

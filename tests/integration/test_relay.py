@@ -140,7 +140,7 @@ def test_what_fails_is_sent_again_with_the_same_id(told: Rooms, settings: Settin
         IDS[1]: [(500, {}), (204, {})],
         IDS[2]: [(302, {"location": inbox.url}), (204, {})],
     }
-    inbox.reply = lambda items: replies.get(items[0]["job_id"], [(204, {})] * 9).pop(0)
+    inbox.reply = lambda items: left.pop(0) if (left := replies.get(items[0]["job_id"])) else (204, {})
     with relaying(told, webhook(inbox)) as relay:
         wait_until(lambda: len(inbox.done) == len(IDS), "all have arrived")
 
@@ -243,9 +243,8 @@ def test_what_others_took_over_is_not_sent_as_well(told: Rooms, settings: Settin
     sink = Flaky()
     with relaying(told, sink, takeover_s=0.4) as relay:
         wait_until(lambda: relay._desk.circuit.open, "it holds all of them")
-        ids = list(relay._holder.held)
-        claim = lambda: told.client.xclaim(told.keys.events, "relay", "another", 0, ids)  # noqa: E731 - often, so that it is alive
-        wait_until(lambda: bool(claim()) and len(relay._desk) == 0, "it lets go of them")
+        claim = ("XCLAIM", told.keys.events, "relay", "another", 0, *relay._holder.held)
+        wait_until(lambda: bool(told.client.execute_command(*claim)) and len(relay._desk) == 0, "it lets go of them")
         sink.down = False
 
     assert (relay.tally.delivered, group(told, settings)) == (0, (1, len(IDS)))

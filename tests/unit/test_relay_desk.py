@@ -51,6 +51,12 @@ def taken(at: Desk, now: float) -> list[Parcel]:
     return found
 
 
+def only(at: Desk, now: float) -> Parcel:
+    """The one that may go."""
+    (parcel,) = taken(at, now)
+    return parcel
+
+
 def cursors(parcels: list[Parcel]) -> list[list[str]]:
     """What is in them, without the zeros."""
     return [[cursor.removesuffix("-0") for cursor in parcel.cursors] for parcel in parcels]
@@ -123,18 +129,18 @@ def test_a_sink_that_fails_costs_nobody_anything() -> None:
     assert now > 20 * PROBE_S[1]
 
     now += at.wait_s(now)
-    outcome = at.answered(*taken(at, now), GOOD, now)
+    outcome = at.answered(only(at, now), GOOD, now)
     assert outcome.closed
     assert len(taken(at, now + NEVER)) == 7
     assert [at.answered(parcel, GOOD, now).dead for parcel in list(at._out)] == [[]] * 7
 
 
 def test_one_that_fails_alone_does_not_hold_up_what_comes_after() -> None:
-    """In a quiet stream it looks as if the sink failed, until something else is delivered; then it is seen to be the culprit."""
+    """In a quiet stream it looks as if the sink failed, until something else is delivered."""
     at, now = desk(count=1), 0.0
     for _ in range(OPENS_AFTER + 3):
         now += at.wait_s(now)
-        at.answered(*taken(at, now), BAD, now)
+        at.answered(only(at, now), BAD, now)
     assert at.circuit.open
 
     at.put([transition(2)], now)
@@ -162,7 +168,7 @@ def test_a_batch_that_will_not_do_is_taken_apart(answers: list[Answer]) -> None:
         now += at.wait_s(now) if answer is BAD else 0.0
         if answer is GOOD:
             at.put([transition(50 + round(now), f"c{n}") for n in range(3)], now)
-        at.answered(*taken(at, now), answer, now)
+        at.answered(only(at, now), answer, now)
 
     now += 0.1
     parcels = taken(at, now)
@@ -188,7 +194,7 @@ def test_a_sink_that_does_not_say_how_long_is_left_alone_longer_each_time() -> N
     """So that it is not asked for ever as quickly as it refuses."""
     at, now, pauses = desk(count=1), 0.0, list[float]()
     for _ in range(5):
-        at.answered(*taken(at, now), Answer(Verdict.BUSY), now)
+        at.answered(only(at, now), Answer(Verdict.BUSY), now)
         pauses.append(at.wait_s(now))
         now += pauses[-1]
     assert pauses == [1, 2, 4, 8, 16]
@@ -206,6 +212,6 @@ def test_what_others_have_taken_over_is_not_begun_with() -> None:
 
 
 def test_ids_are_the_same_whenever_a_parcel_is_sent() -> None:
-    """They name the fleet and the place in the stream; a full stop in the name cannot be mistaken for one of the scheme's."""
+    """They name the fleet and the place in the stream, and a full stop in its name is none of the scheme's."""
     assert Parcel([transition(7)]).name("prod/eu.1") == "prod/eu%2E1:7-0"
     assert Parcel([transition(7), transition(9)]).name("prod") == "prod:7-0:9-0"
