@@ -47,12 +47,8 @@ class Waiter:
         self._roll.close()
 
     def _read(self, block_s: float) -> list[Arrival]:
-        page = []
-        for event in self._rooms.events.read(self._cursor, block_s=block_s):
-            if arrival := self._roll.hear(event):
-                page.append(arrival)
-            self._cursor = event.cursor
-        return page
+        self._cursor, events = self._rooms.events.read_for(self._roll.pending, self._cursor, block_s=block_s)
+        return [arrival for event in events if (arrival := self._roll.hear(event))]
 
     def _look(self) -> list[Arrival]:
         page = self._roll.look(self._rooms.ledger.get(list(self._roll.pending)))

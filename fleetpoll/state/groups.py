@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fleetpoll.state.steps import Steps
 
 PAGE = 100
+ROOMY = 100_000
+"""No fleet publishes so many transitions in a few seconds."""
 SILENT_S = 3600.0
 """A consumer that holds nothing and was not heard of for so long is forgotten: names that are made up would pile up."""
 
@@ -43,6 +45,7 @@ class GroupFacts:
     cursor: str  # of the last transition that was given to anybody
     lag: int | None  # transitions that nobody was given yet, lost ones too; None where the server cannot tell (before 7.0)
     lost: int | None = 0  # those of them that the stream does not keep any more; None: some are, and it cannot tell how many
+    kept: int = 0  # transitions in the stream
 
     @property
     def overtaken(self) -> bool:
@@ -81,7 +84,8 @@ def group_of(facts: Mapping[str, Any], stream: Mapping[str, Any]) -> GroupFacts:
     if behind and stream.get("entries-added") != stream["length"]:  # before Redis 7.0 the first is not told
         untold = lag is None or facts.get("entries-read") is None
         lost = None if untold else max(0, int(lag or 0) - int(stream["length"]))
-    return GroupFacts(str(facts["name"]), int(facts["consumers"]), int(facts["pending"]), cursor, lag, lost)
+    counts = (int(facts["consumers"]), int(facts["pending"]))
+    return GroupFacts(str(facts["name"]), *counts, cursor, lag, lost, int(stream["length"]))
 
 
 def drop_group(keys: Keys, name: str) -> Steps[bool]:
@@ -108,6 +112,7 @@ class Member:
         self._done: list[str] = []  # passed on, and to be acknowledged
         self._own = True  # we may hold what we do not know of: from a life before, or because a reply was lost
         self._level_until = 0.0  # the group was given all that there was not long before; later it may be overtaken
+        self._roomy = False  # the stream keeps so many that nobody is overtaken within a moment
         self._claim_at, self._claim_from = 0.0, BEGINNING
         self._block_s = BLOCK_S
 
@@ -192,8 +197,11 @@ class Member:
         return list(answer[1])
 
     def _fresh(self) -> Steps[list[Entry]]:
-        level, self._level_until = self._mono() < self._level_until, 0.0
+        asked_at = self._mono()
+        level, self._level_until = asked_at < self._level_until, 0.0
         facts = None if level else (yield from self._facts())
+        if facts is not None:
+            self._roomy = facts.kept >= ROOMY
         if facts is not None and facts.overtaken:
             try:
                 yield from stand(self._keys, facts.cursor)
@@ -202,8 +210,8 @@ class Member:
                 log.warning("Consumer group %r was overtaken: it has lost %s. %s", self._group, lost, gap)
         block = ("BLOCK", round(self._block_s * 1000)) if self._block_s >= 0.001 else ()  # noqa: PLR2004 - 0 is for ever
         entries = entries_of((yield *self._read(), *block, "STREAMS", self._key, ">"))
-        if len(entries) < PAGE:
-            self._level_until = self._mono() + BLOCK_S
+        if self._roomy and len(entries) < PAGE:
+            self._level_until = asked_at + 2 * BLOCK_S  # from before the read: we may have stood still since it was answered
         return entries
 
     def _read(self) -> tuple[str | int, ...]:
