@@ -42,9 +42,9 @@ class Following:
 
     kind: str
     followers: int
-    turns_per_s: int = 10
+    turns_per_s: int = 4
     moved: int = 10
-    seconds: int = 10
+    seconds: int = 15
     contenders: tuple[str, ...] = ("fleetpoll",)
 
     @property
