@@ -89,7 +89,7 @@ def consumers(url: str, fleet: str, *words: object) -> Iterator[subprocess.Popen
         try:
             yield process
         finally:
-            process.terminate()
+            process.kill()  # it may stand still
 
 
 def told(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -181,12 +181,10 @@ def stopped(rooms: Rooms, url: str, case: Following) -> float:
     """Bytes that the server holds for each follower that has asked, and reads nothing while much is published."""
     with consumers(url, "bench", case.kind, STOPPED, 10**9) as process:
         wait_until(lambda: blocked(rooms) >= STOPPED, 30, "all followers wait for news")
-        before = used(rooms)
         process.send_signal(signal.SIGSTOP)
         for number in range(50):
             turn(rooms, 100, round(time.time() * 1000) + (1_000 + number) * HOUR_MS)
         buffers = sum(int(client["omem"]) for client in list(rooms.client.client_list()))
-        assert used(rooms) >= before  # noqa: S101 - the stream has grown
         process.send_signal(signal.SIGCONT)
     return buffers / STOPPED
 
@@ -194,11 +192,6 @@ def stopped(rooms: Rooms, url: str, case: Following) -> float:
 def blocked(rooms: Rooms) -> int:
     """How many clients wait for something."""
     return int(dict(rooms.client.info("clients"))["blocked_clients"])
-
-
-def used(rooms: Rooms) -> int:
-    """Bytes that the server has in use."""
-    return int(dict(rooms.client.info("memory"))["used_memory"])
 
 
 SCENARIO = Scenario(

@@ -164,7 +164,7 @@ def sink_of(
         raise click.UsageError("Where to? Give --to URL or --exec CMD.")
     secrets = secrets_of(secret_file)
     if not secrets:
-        say("Nothing is signed, so receivers cannot tell who has sent it: fleetpoll relay secret makes a secret.")
+        log.warning("nothing is signed, so receivers cannot tell who has sent it: fleetpoll relay secret makes a secret")
     return Webhook(url, secrets, timeout_s, connections, plain=insecure)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,4 +138,29 @@ def test_secrets_come_from_a_file_or_the_environment(cli: Cli, inbox: Receiver, 
     with running(cli, "--secret-file", str(tmp_path / "secrets"), FLEETPOLL_RELAY_TO=inbox.url):
         wait_until(lambda: len(inbox.done) == len(IDS), "all have arrived")
     assert verify(inbox.done[0].headers, inbox.done[0].body, [SECRET])
-    assert "Nothing is signed" in cli("relay", "retry", "--all", "--to", inbox.url).stderr
+    assert "nothing is signed" in cli("relay", "retry", "--all", "--to", inbox.url).stderr
+
+
+def test_the_receiver_of_the_docs_takes_each_transition_once(cli: Cli) -> None:
+    """It runs as it stands there: signed messages are handled, repeats and strangers are not."""
+    page = (Path(__file__).parents[2] / "docs" / "consumers.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    handled = list[tuple[str, str]]()
+    names: dict[str, Any] = {"secrets": [SECRET], "port": 0, "handle": lambda *job: handled.append(job)}
+    exec(compile(example, "docs/consumers.md", "exec", dont_inherit=True), names)  # noqa: S102 - that is the test
+    server = names["server"]
+    names["Hook"].log_message = lambda *_: None
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        stranger = cli.start("relay", "--group", "a", "--since", "0", "--to", url, "--log-format", "json")
+        for group in ("b", "c"):
+            with running(cli, "--group", group, "--to", url, "--batch", "3", **SIGNED):
+                wait_until(lambda: len(handled) == len(IDS), "all are handled")
+        leave(stranger)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert sorted(handled) == [(job_id, "RUNNING") for job_id in IDS]

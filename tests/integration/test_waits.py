@@ -178,14 +178,6 @@ def test_a_wait_that_is_not_gone_on_with_holds_nobody_up(rooms: Rooms, settings:
     assert fleet._ear._by_job == {}
 
 
-def answers(rooms: Rooms) -> bool:
-    """Whether Redis is there."""
-    try:
-        return rooms.roster.now_ms() > 0
-    except RedisUnavailable:
-        return False
-
-
 def test_all_threads_ask_the_ledger_when_redis_was_away(tmp_path: Path, settings: Settings) -> None:
     """Whoever was reading for them tells them, so that none waits for news that the stream has lost."""
     ids = make_ids(20)
