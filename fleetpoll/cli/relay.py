@@ -67,7 +67,6 @@ to_sink = several(
     ),
     click.option(
         "--secret-file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE",
         help="Sign with the secrets in FILE, one a line; else with those of FLEETPOLL_RELAY_SECRET.",
     ),
@@ -152,7 +151,7 @@ def relay(asked: Asked, ctx: click.Context, /, **given: Any) -> None:
 
 
 def sink_of(
-    *, url: str | None, line: str | None, secret_file: Path | None, insecure: bool, timeout_s: float, connections: int = 1
+    *, url: str | None, line: str | None, secret_file: str | None, insecure: bool, timeout_s: float, connections: int = 1
 ) -> Sink:
     """Where to. Raises SettingsError if it is not one place, or will not do."""
     if line is not None:
@@ -168,16 +167,16 @@ def sink_of(
     return Webhook(url, secrets, timeout_s, connections, plain=insecure)
 
 
-def secrets_of(file: Path | None) -> list[str]:
+def secrets_of(file: str | None) -> list[str]:
     """The secrets to sign with."""
     if file is None:
         return os.environ.get("FLEETPOLL_RELAY_SECRET", "").split()
     try:
-        secrets = file.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError):
-        raise SettingsError(f"--secret-file: {file} cannot be read as text.") from None
+        secrets = Path(file).read_text(encoding="utf-8").split()
+    except (OSError, ValueError):  # ValueError: it is no text, or no path
+        raise SettingsError(f"--secret-file: {safe(file)} cannot be read as text.") from None
     if not secrets:
-        raise SettingsError(f"--secret-file: {file} is empty.")
+        raise SettingsError(f"--secret-file: {safe(file)} is empty.")
     return secrets
 
 
@@ -221,7 +220,12 @@ def dead(asked: Asked, *, as_json: bool) -> None:
     console().print(rows)
 
 
-ids = click.argument("ids", nargs=-1, metavar="[LETTER]...")
+def parse_ids(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Letters have ids of the form of cursors."""
+    return tuple(parse_cursor(ctx, parameter, one) or "" for one in value)
+
+
+ids = click.argument("ids", nargs=-1, callback=parse_ids, metavar="[LETTER]...")
 everything = click.option("--all", "everything", is_flag=True, help="All that there are.")
 
 

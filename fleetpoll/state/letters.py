@@ -80,7 +80,8 @@ class Letters:
 
     def named(self, ids: Sequence[str]) -> tuple[list[Letter], list[str]]:
         """Those with these ids of their own, and the ids that none has. Raises SettingsError for what is no id."""
-        found = {one: self._between("{}-{}".format(*place(one)), one, 1) for one in ids}
+        exact = {one: "{}-{}".format(*place(one)) for one in ids}
+        found = {one: self._between(at, at, 1) for one, at in exact.items()}
         return [letter for page in found.values() for letter in page], [one for one, page in found.items() if not page]
 
     def drop(self, ids: Sequence[str]) -> int:
