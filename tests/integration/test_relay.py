@@ -18,7 +18,7 @@ from fleetpoll.relay.relay import Plan, Relay, Tally, send_again
 from fleetpoll.relay.webhook import Webhook
 from fleetpoll.settings import Settings
 from fleetpoll.state.events import BEGINNING
-from fleetpoll.state.letters import Letter, Letters
+from fleetpoll.state.letters import Letters
 from fleetpoll.state.rooms import Rooms, open_rooms
 from fleetpoll.webhook import new_secret, verify
 from tests.ids import make_ids
@@ -296,18 +296,3 @@ def test_a_relay_does_not_begin_where_nothing_is_kept(told: Rooms, inbox: Receiv
     told.client.xtrim(told.keys.events, maxlen=2, approximate=False)
     with pytest.raises(EventsTrimmed):
         Relay(told, Plan(since=cursor), webhook(inbox)).run(lambda: True)
-
-
-def test_letters_are_kept_up_to_a_number(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest go first, and whoever buries is told how many; the others can be named, and dropped."""
-    monkeypatch.setattr("fleetpoll.state.letters.LETTERS_KEPT", 200)
-    started(rooms)
-    letters, transition = Letters(rooms.client, rooms.keys), rooms.events.read(BEGINNING)[0]
-    dropped = sum(letters.bury("relay", [Letter(transition, "relay", "sink", n, "no")] * 100) for n in range(5))
-    kept = list(letters.all())
-
-    assert (len(kept), dropped) == (letters.count(), 500 - letters.count())
-    assert 200 <= len(kept) < 400
-    assert kept[-1].attempts == 4
-    assert letters.named([kept[0].letter_id, "1-1"]) == ([kept[0]], ["1-1"])
-    assert letters.drop([letter.letter_id for letter in kept]) == len(kept)
