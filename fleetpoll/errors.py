@@ -12,6 +12,7 @@ FleetpollError
 │   ├── AccessDenied       credentials are missing, expired or not allowed to do this
 │   ├── BadRequest         AWS refused the content of the call
 │   └── Unreachable        no usable answer: time-out, reset, 5xx, a cut or foreign body
+├── BadSignature           a webhook is not from who it says, or is repeated (fleetpoll.webhook)
 ├── FleetClosed            a fleet was closed while somebody waited on it, or is closed already
 ├── TokenRefused           the bucket has no token within the time the caller gave
 ├── BatchError             a job did not come to what was asked of it, or nobody could tell (fleetpoll.batch)
@@ -106,6 +107,10 @@ class Unreachable(AwsError):
     def __init__(self, message: str, code: str = "", kind: str = "other") -> None:
         super().__init__(message, code)
         self.kind = kind
+
+
+class BadSignature(FleetpollError):
+    """A webhook was not sent by a holder of one of the secrets, or not lately."""
 
 
 class FleetClosed(FleetpollError):

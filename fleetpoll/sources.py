@@ -12,7 +12,11 @@ from typing import Any
 from fleetpoll.errors import SettingsError
 
 PREFIX = "FLEETPOLL_"
-NOT_SETTINGS = frozenset({"FLEETPOLL_CONFIG"})
+NOT_SETTINGS = frozenset(
+    {"FLEETPOLL_CONFIG", "FLEETPOLL_RELAY_TO", "FLEETPOLL_RELAY_SECRET"}
+    # What a command of `relay --exec` is told of a transition: it may be fleetpoll itself.
+    | {f"FLEETPOLL_{name}" for name in ("EVENT", "JOB_ID", "JOB_NAME", "FROM", "TO", "EXIT_CODE", "REASON")}
+)
 
 SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
 """What Kubernetes puts into the environment of every container beside a Service named fleetpoll-something."""

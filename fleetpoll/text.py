@@ -21,6 +21,7 @@ SECRETS = (
         ),
         rf"\1\2{MARK}",
     ),
+    (re.compile(r"\bwhsec_[A-Za-z0-9+/=]+"), MARK),  # what webhooks are signed with
     (re.compile(r"\b(?:A3T|ABIA|ACCA|AKIA|ASIA)[A-Z0-9]{12,}\b"), MARK),  # access key ids
     (re.compile(r"[A-Za-z0-9+/=_-]{100,}"), MARK),  # whatever else may be a token
 )

@@ -19,6 +19,7 @@ PERMANENT = frozenset(
     {"schedule", "ledger", "counts", "finished", "events", "totals", "roster", "leases", "order", "troubles"}
     | {"dwell", "dwelt", "price"}
     | {"broods", "children", "started"}
+    | {"letters"}
     | {f"bucket:{op}" for op in ("DescribeJobs", "SubmitJob", "TerminateJob", "CancelJob", "ListJobs")}
 )
 """The keys that may live without a TTL: as many as there are names here, however many jobs there are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import crowded, look, settling, sharing, starting
+from benchmarks import crowded, following, look, relaying, settling, sharing, starting, waiting
 from benchmarks.contenders.catalogue import CONTENDERS
 from benchmarks.scenarios.cases import Case, Phase
 from benchmarks.scenarios.learning import LEARNING
@@ -186,5 +186,8 @@ SCENARIOS = {
         crowded.SCENARIO,
         look.SCENARIO,
         starting.SCENARIO,
+        following.SCENARIO,
+        waiting.SCENARIO,
+        relaying.SCENARIO,
     )
 }

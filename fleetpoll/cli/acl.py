@@ -21,7 +21,8 @@ Examples:
 
 \b
 Roles: reader (status, jobs, events), client (also track, wait, groups, submit),
-operator (also budget, fleet, learn), worker (the workers of the fleet).
+relay (reads, and relays), operator (a client's, and budget, fleet, learn, dead
+letters), worker (the workers of the fleet).
 """
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fleetpoll.cli.groups import drop, groups
 from fleetpoll.cli.options import Asked, as_json, pass_asked
 from fleetpoll.cli.render import coloured, emit, moment
 from fleetpoll.client.fleet import open_fleet
@@ -42,7 +43,7 @@ def parse_cursor(ctx: click.Context, parameter: click.Parameter, value: str | No
     return value
 
 
-@click.command(epilog=EPILOG)
+@click.group(invoke_without_command=True, epilog=EPILOG)
 @click.option("--follow", is_flag=True, help="Go on with what comes, from --since or from now, until Ctrl-C.")
 @click.option(
     "--since", callback=parse_cursor, metavar="CURSOR", help="Only what comes after CURSOR; else from the beginning."
@@ -67,7 +68,10 @@ def events(
     The stream keeps about the last million. --follow goes on by itself when Redis was away, without gap or repetition.
     A --group remembers what its members have printed (--since says where a new one begins): each transition goes to one of
     them, and to another one if that does not print it within a minute. A member that dies may leave one to be printed twice.
+    A follower that is overtaken by the stream ends with exit code 65, a group says how many it has lost and goes on.
     """
+    if click.get_current_context().invoked_subcommand is not None:
+        return
     if consumer and group is None:
         raise click.UsageError("--consumer is a name within a --group: give both.")
     with open_fleet(asked.settings()) as fleet:
@@ -77,11 +81,20 @@ def events(
             found = islice(followed(fleet, since), limit)
         else:
             found = fleet.past_events(since or BEGINNING, limit)
-        for transition in found:
-            if as_json:
-                emit(transition.public())
-            else:
-                click.echo(line(transition))
+        show(found, as_json=as_json)
+
+
+events.add_command(groups)
+events.add_command(drop)
+
+
+def show(found: Iterator[Transition], *, as_json: bool) -> None:
+    """Print transitions as they come."""
+    for transition in found:
+        if as_json:
+            emit(transition.public())
+        else:
+            click.echo(line(transition))
 
 
 def followed(fleet: Fleet, since: str | None) -> Iterator[Transition]:

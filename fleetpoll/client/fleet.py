@@ -12,6 +12,7 @@ from fleetpoll.cadence.dwell import Dwell, Group, groups_of
 from fleetpoll.cadence.prediction import Oracle, Prediction
 from fleetpoll.cadence.stays import COUNTED
 from fleetpoll.client.consuming import RETRY_AFTER_S, Consumer, some_name
+from fleetpoll.client.ear import Ear
 from fleetpoll.client.following import follow
 from fleetpoll.client.status import RECENT, FleetStatus, alive, status_of
 from fleetpoll.client.waiter import Waiter
@@ -42,7 +43,7 @@ class Fleet:
     """
 
     def __init__(self, rooms: Rooms, settings: Settings) -> None:
-        self._rooms, self._settings = rooms, settings
+        self._rooms, self._settings, self._ear = rooms, settings, Ear(rooms.events)
 
     @property
     def settings(self) -> Settings:
@@ -107,7 +108,7 @@ class Fleet:
         `on_change(reached, all)` hears of progress, at the start and whenever more jobs got there.
         """
         roll = Roll(checked(ids), goal)
-        for _ in Waiter(self._rooms, roll).pages(timeout_s):
+        for _ in Waiter(self._rooms, roll, self._ear).pages(timeout_s):
             on_change(roll.total - len(roll.pending), roll.total)
         return roll.waited()
 
@@ -120,7 +121,7 @@ class Fleet:
     ) -> Waited:
         """Wait as `wait` does; `on_each` is given each job as it gets there, or is untracked meanwhile."""
         roll = Roll(checked(ids), goal)
-        for page in Waiter(self._rooms, roll).pages(timeout_s):
+        for page in Waiter(self._rooms, roll, self._ear).pages(timeout_s):
             for arrival in page:
                 on_each(arrival)
         return roll.waited()
@@ -135,7 +136,7 @@ class Fleet:
 
         Raises the builtin TimeoutError when the time is up before all were given, as concurrent.futures does.
         """
-        return Waiter(self._rooms, Roll(checked(ids), goal)).each(timeout_s)
+        return Waiter(self._rooms, Roll(checked(ids), goal), self._ear).each(timeout_s)
 
     def events(self, after: str | None = None) -> Iterator[Transition | None]:
         """Transitions after a cursor (None: from now on), for ever; yields None whenever a moment passed without one.

@@ -15,7 +15,7 @@ from fleetpoll.client.waiting import RECHECK_S, Arrival, Roll
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.errors import FleetClosed, FleetpollError, RedisUnavailable
 from fleetpoll.jobs import Transition
-from fleetpoll.state.events import BLOCK_S, parse, place
+from fleetpoll.state.events import BLOCK_S, heard, place
 from fleetpoll.state.live import Live
 
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0
@@ -155,10 +155,10 @@ class Hub:
                 if self._mono() >= recheck:
                     await self._look([wait for wait in self._everybody() if wait.looked])
                     recheck = self._mono() + RECHECK_S
-                for at, fields in await self._reader.read(cursor, block_s=BLOCK_S):
-                    if fields.get("job_id") in self._waits:
-                        self._hear(parse(at, fields))
-                    cursor = at
+                entries = await self._reader.read(cursor, block_s=BLOCK_S)
+                for event in heard(entries, self._waits):
+                    self._hear(event)
+                cursor = entries[-1][0] if entries else cursor
                 pause_s = PAUSE_MIN_S
             except RedisUnavailable:
                 recheck = self._mono()  # what Redis had not written to its disk may be told only by the ledger
@@ -170,7 +170,7 @@ class Hub:
 
     def _hear(self, event: Transition) -> None:
         at = place(event.cursor)
-        for wait in list(self._waits[event.job_id]):
+        for wait in list(self._waits.get(event.job_id, ())):  # its waits may have ended by an earlier one of this page
             if wait.since is not None and wait.since < at and (arrival := wait.roll.hear(event)):
                 self._forget(wait, [event.job_id])
                 wait.tell([arrival])

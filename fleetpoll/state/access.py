@@ -31,7 +31,10 @@ class Role(StrEnum):
 
     READER = "reader"  # status, jobs, events, predictions: changes nothing
     CLIENT = "client"  # track and wait, consumer groups, AWS's calls through the buckets
-    OPERATOR = "operator"  # the budget, orders, what is learnt, `track --again`; and doctor with all that the server says
+    RELAY = "relay"  # sends transitions on, and keeps those that cannot be delivered
+    OPERATOR = (
+        "operator"  # the budget, orders, what is learnt, `track --again`, dead letters; and doctor with all it can tell
+    )
     WORKER = "worker"  # claims, settles, beats
 
 
@@ -65,7 +68,9 @@ RIGHTS = {
         words("track adopt untrack reserve penalize refund retire"),
         Role.READER,
     ),
-    Role.OPERATOR: Rights(words("del set publish info multi exec hdel zrem"), words("reopen steer teach"), Role.CLIENT),
+    # xadd is for dead letters; whoever has it could publish as well, so that a relay is no client.
+    Role.RELAY: Rights(words("eval xack xautoclaim xgroup xreadgroup multi exec xadd xtrim"), words("retire"), Role.READER),
+    Role.OPERATOR: Rights(words("del set publish info multi exec hdel zrem xdel"), words("reopen steer teach"), Role.CLIENT),
     Role.WORKER: Rights(
         words("subscribe unsubscribe hexists hgetall hmget hscan zscore"),
         words("beat claim penalize refund release reserve settle sweep trouble")

@@ -26,6 +26,8 @@ from fleetpoll.text import masked
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
+CONNECTIONS_MAX = 10_000
+"""One for each thread that speaks with Redis at once, unless the URL says less; redis-py's own 100 fails who comes next."""
 STORED_MS = 1000
 """How long replicas may take to store what they are waited for."""
 
@@ -189,6 +191,7 @@ def options(url: str) -> dict[str, Any]:
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_timeout": REPLY_TIMEOUT_S,
         "health_check_interval": 0,
+        "max_connections": CONNECTIONS_MAX,
         **({} if url.startswith("unix:") else {"socket_keepalive": True}),
     }
 

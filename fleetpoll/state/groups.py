@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fleetpoll.errors import EventsTrimmed, SettingsError, StateError
-from fleetpoll.state.events import BEGINNING, BLOCK_S, Fields, end_of, entries_of, parse, stand
+from fleetpoll.state.events import BEGINNING, BLOCK_S, Fields, end_of, entries_of, parse, place, stand
 from fleetpoll.state.scripts import source
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fleetpoll.clock import Mono
     from fleetpoll.jobs import Transition
     from fleetpoll.state.keys import Keys
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from fleetpoll.state.steps import Steps
 
 PAGE = 100
+ROOMY = 100_000
+"""No fleet publishes so many transitions in a few seconds."""
 SILENT_S = 3600.0
 """A consumer that holds nothing and was not heard of for so long is forgotten: names that are made up would pile up."""
 
@@ -39,9 +43,26 @@ class GroupFacts:
     consumers: int
     pending: int  # given to a consumer, not acknowledged
     cursor: str  # of the last transition that was given to anybody
-    lag: (
-        int | None
-    )  # transitions that nobody was given yet; None where the server cannot tell (before Redis 7.0, or trimmed)
+    lag: int | None  # transitions that nobody was given yet, lost ones too; None where the server cannot tell (before 7.0)
+    lost: int | None = 0  # those of them that the stream does not keep any more; None: some are, and it cannot tell how many
+    kept: int = 0  # transitions in the stream
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether the stream was trimmed before the group was given all of it."""
+        return self.lost != 0
+
+    def public(self) -> dict[str, Any]:
+        """The form that users read."""
+        return {
+            "group": self.name,
+            "consumers": self.consumers,
+            "pending": self.pending,
+            "lag": self.lag,
+            "overtaken": self.overtaken,
+            "lost": self.lost,
+            "cursor": self.cursor,
+        }
 
 
 def groups(keys: Keys) -> Steps[list[GroupFacts]]:
@@ -49,11 +70,22 @@ def groups(keys: Keys) -> Steps[list[GroupFacts]]:
     if not (yield "EXISTS", keys.events):
         return []
     facts = yield "XINFO GROUPS", keys.events
-    found = [
-        GroupFacts(str(f["name"]), int(f["consumers"]), int(f["pending"]), str(f["last-delivered-id"]), f.get("lag"))
-        for f in facts
-    ]
-    return sorted(found, key=lambda group: group.name)
+    if not facts:
+        return []
+    stream = yield "XINFO STREAM", keys.events
+    return sorted((group_of(one, stream) for one in facts), key=lambda group: group.name)
+
+
+def group_of(facts: Mapping[str, Any], stream: Mapping[str, Any]) -> GroupFacts:
+    """A group, by what the server says of it and of its stream."""
+    cursor, lag, oldest = str(facts["last-delivered-id"]), facts.get("lag"), stream.get("first-entry")
+    behind = place(oldest[0]) > place(cursor) if oldest else lag is not None
+    lost: int | None = 0
+    if behind and stream.get("entries-added") != stream["length"]:  # before Redis 7.0 the first is not told
+        untold = lag is None or facts.get("entries-read") is None
+        lost = None if untold else max(0, int(lag or 0) - int(stream["length"]))
+    counts = (int(facts["consumers"]), int(facts["pending"]))
+    return GroupFacts(str(facts["name"]), *counts, cursor, lag, lost, int(stream["length"]))
 
 
 def drop_group(keys: Keys, name: str) -> Steps[bool]:
@@ -80,17 +112,19 @@ class Member:
         self._done: list[str] = []  # passed on, and to be acknowledged
         self._own = True  # we may hold what we do not know of: from a life before, or because a reply was lost
         self._level_until = 0.0  # the group was given all that there was not long before; later it may be overtaken
+        self._roomy = False  # the stream keeps so many that nobody is overtaken within a moment
         self._claim_at, self._claim_from = 0.0, BEGINNING
+        self._block_s = BLOCK_S
 
     def join(self) -> Steps[None]:
         """Make the group if it is not there. Raises EventsTrimmed if it is to begin where nothing is kept any more."""
-        place = yield from self._reached()
-        if not place:
-            place = self._after or end_of((yield "XREVRANGE", self._key, "+", "-", "COUNT", 1))
-            yield from stand(self._keys, place)
-            if not (yield from self._created(place)):
-                place = yield from self._reached()
-        self._place = place
+        start = yield from self._reached()
+        if not start:
+            start = self._after or end_of((yield "XREVRANGE", self._key, "+", "-", "COUNT", 1))
+            yield from stand(self._keys, start)
+            if not (yield from self._created(start)):
+                start = yield from self._reached()
+        self._place = start
         yield from self._retire("")
 
     def advance(self) -> Steps[Transition | None]:
@@ -163,23 +197,29 @@ class Member:
         return list(answer[1])
 
     def _fresh(self) -> Steps[list[Entry]]:
-        level, self._level_until = self._mono() < self._level_until, 0.0
-        if not level and (reached := (yield from self._reached())):
+        asked_at = self._mono()
+        level, self._level_until = asked_at < self._level_until, 0.0
+        facts = None if level else (yield from self._facts())
+        if facts is not None:
+            self._roomy = facts.kept >= ROOMY
+        if facts is not None and facts.overtaken:
             try:
-                yield from stand(self._keys, reached)
+                yield from stand(self._keys, facts.cursor)
             except EventsTrimmed as gap:
-                log.warning("Consumer group %r was overtaken: %s", self._group, gap)
-        entries = entries_of((yield *self._read(), "BLOCK", round(BLOCK_S * 1000), "STREAMS", self._key, ">"))
-        if len(entries) < PAGE:
-            self._level_until = self._mono() + BLOCK_S
+                lost = "transitions" if facts.lost is None else f"{facts.lost:,} transitions"
+                log.warning("Consumer group %r was overtaken: it has lost %s. %s", self._group, lost, gap)
+        block = ("BLOCK", round(self._block_s * 1000)) if self._block_s >= 0.001 else ()  # noqa: PLR2004 - 0 is for ever
+        entries = entries_of((yield *self._read(), *block, "STREAMS", self._key, ">"))
+        if self._roomy and len(entries) < PAGE:
+            self._level_until = asked_at + 2 * BLOCK_S  # from before the read: we may have stood still since it was answered
         return entries
 
     def _read(self) -> tuple[str | int, ...]:
         return ("XREADGROUP", "GROUP", self._group, self.name, "COUNT", PAGE)
 
-    def _created(self, place: str) -> Steps[bool]:
+    def _created(self, start: str) -> Steps[bool]:
         try:
-            yield "XGROUP CREATE", self._key, self._group, place, "MKSTREAM"
+            yield "XGROUP CREATE", self._key, self._group, start, "MKSTREAM"
         except StateError as error:
             if not said(error, "BUSYGROUP"):
                 raise
@@ -188,8 +228,12 @@ class Member:
 
     def _reached(self) -> Steps[str]:
         """The cursor of what the group was given last, '' if there is no group."""
+        facts = yield from self._facts()
+        return "" if facts is None else facts.cursor
+
+    def _facts(self) -> Steps[GroupFacts | None]:
         known = yield from groups(self._keys)
-        return next((facts.cursor for facts in known if facts.name == self._group), "")
+        return next((facts for facts in known if facts.name == self._group), None)
 
     def _retire(self, leaving: str) -> Steps[None]:
         args: tuple[Argument, ...] = (self._group, round(SILENT_S * 1000), leaving, *self._done)

@@ -10,6 +10,7 @@ all of it, while many fleets spread over the Cluster.
 | counts           | hash    | status -> how many jobs of the ledger have it                                           |
 | finished         | zset    | finished job id -> ms when it was settled; the janitor sweeps by it                     |
 | events           | stream  | transitions, about `events_kept` of them; and the consumer groups that read them        |
+| letters          | stream  | transitions that a relay could not deliver, about 10,000 of them                        |
 | totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims         |
 | broods           | hash    | array whose children are followed -> how far that has come (see brood.lua)              |
 | children         | zset    | children of those arrays that are not over; who is not on the schedule sleeps           |
@@ -87,6 +88,11 @@ class Keys:
     def events(self) -> str:
         """Stream of transitions."""
         return self._key("events")
+
+    @property
+    def letters(self) -> str:
+        """Stream of dead letters."""
+        return self._key("letters")
 
     @property
     def totals(self) -> str:

@@ -20,7 +20,7 @@ from redis.exceptions import MovedError, NoScriptError
 from fleetpoll.errors import FleetClosed, RedisUnavailable, StateError
 from fleetpoll.state.broods import adopt_keys
 from fleetpoll.state.connection import STORED_MS, options, refused_urls, stored, time_ms, translated
-from fleetpoll.state.events import PAGE, RECENT, Fields, block_ms, end_of, entries_of, parse, stand
+from fleetpoll.state.events import PAGE, RECENT, Pairs, as_it_came, block_ms, end_of, entries_of, fields_of, parse, stand
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
 from fleetpoll.state.roster import parse_roster
@@ -199,9 +199,10 @@ class Reader:
 
     def __init__(self, client: LiveConnection, keys: Keys, open_readers: set[Reader]) -> None:
         self._client, self._keys, self._open_readers = client, keys, open_readers
+        client.set_response_callback("XREAD", as_it_came)
         open_readers.add(self)
 
-    async def read(self, after: str, *, count: int = PAGE, block_s: float = 0.0) -> list[tuple[str, Fields]]:
+    async def read(self, after: str, *, count: int = PAGE, block_s: float = 0.0) -> list[tuple[str, Pairs]]:
         """Up to `count` entries after the cursor, each with its own; waits up to `block_s` (≤ 2 s) for the first.
 
         They are not parsed: who waits for a few jobs throws most of them away.
@@ -216,7 +217,7 @@ class Reader:
 
     async def read_on(self, after: str, block_s: float, recent: Sequence[str]) -> tuple[str, list[Transition]]:
         """Read as `Events.read_on` does."""
-        page = [parse(cursor, fields) for cursor, fields in await self.read(after, block_s=block_s)]
+        page = [parse(cursor, fields_of(pairs)) for cursor, pairs in await self.read(after, block_s=block_s)]
         if page or recent:
             stands = await self.perform(stand(self._keys, after, recent))
             if stands != after:

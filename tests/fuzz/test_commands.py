@@ -33,16 +33,19 @@ LAST: dict[str, list[str]] = {
     "simulate serve": ["--limit", "nonsense"],
     "wait": ["--timeout", "0"],
     "plan": ["--jobs", "0", "--life", "1:2"],
+    "relay": ["--to", "ftp://nowhere"],
 }
 """What comes after the junk, for commands that would go on for ever or for long, were all of it good."""
-NOT_GIVEN = {"--follow", "--group", "--help", "--learnt"}
-"""Options that make a command go on for ever, end it, or take seconds."""
+NOT_GIVEN = {"--follow", "--group", "--help", "--learnt", "--exec"}
+"""Options that make a command go on for ever, end it, take seconds, or run whatever they name."""
 
 
 def commands(group: click.Group = root, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
     """Every command there is, by its words."""
     for name, found in group.commands.items():
         command = found.load() if isinstance(found, Later) else found
+        if isinstance(command, click.Group) and command.invoke_without_command:
+            yield " ".join((*path, name)), command
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:

@@ -230,6 +230,29 @@ def test_a_group_that_was_overtaken_says_so(fleet: Fleet, rooms: Rooms, caplog: 
     assert "Consumer group 'a' was overtaken" in caplog.text
 
 
+def test_groups_tell_what_they_have_lost(fleet: Fleet, rooms: Rooms, caplog: pytest.LogCaptureFixture) -> None:
+    """Exactly, where the server counts; a group that has read everything loses nothing when that is trimmed."""
+    for name in ("behind", "level"):
+        with fleet.consume(name, after=BEGINNING) as consumer:
+            heard(consumer, 6)
+            consumer.acknowledge()
+    for status in (JobStatus.RUNNABLE, JobStatus.RUNNING):
+        move(rooms, dict.fromkeys(IDS, status))
+    with fleet.consume("level") as consumer:
+        heard(consumer, 12)
+        consumer.acknowledge()
+    assert [group.overtaken for group in fleet.groups()] == [False, False]
+    rooms.client.xtrim(rooms.keys.events, maxlen=5, approximate=False)
+    facts = fleet.groups()
+
+    told = "lag" in rooms.client.xinfo_groups(rooms.keys.events)[0]  # from Redis 7.0 on
+    assert [(group.lag, group.lost) for group in facts] == ([(12, 7), (0, 0)] if told else [(None, None), (None, 0)])
+    with caplog.at_level(logging.WARNING), fleet.consume("behind") as consumer:
+        assert heard(consumer, 5) == [*IDS[1:]]
+    assert caplog.text.count("was overtaken") == 1
+    assert not told or "it has lost 7 transitions. " in caplog.text
+
+
 def test_a_consumer_survives_the_crash_of_redis(tmp_path: Path, settings: Settings) -> None:
     """Every transition is given at least once, in the order of the stream."""
     with private_server(os.environ.get("TEST_REDIS_SERVER"), tmp_path) as url:

@@ -142,3 +142,53 @@ def answers(rooms: Rooms) -> bool:
         return rooms.roster.now_ms() > 0
     except RedisUnavailable:
         return False
+
+
+def test_hundreds_of_threads_share_one_reader(rooms: Rooms, settings: Settings) -> None:
+    """Each is told of its own job, however many there are, and only one of them reads the stream at a time."""
+    fleet, ids = Fleet(rooms, settings), make_ids(300)
+    with ThreadPoolExecutor(len(ids)) as pool:
+        waits = [pool.submit(fleet.wait, [job_id], timeout_s=LONG_S) for job_id in ids]
+        wait_until(lambda: len(fleet._ear._line) == len(ids) - 1, "all of them stand in line")
+        readers = [client for client in rooms.client.client_list() if client["cmd"] == "xread"]
+        for _ in range(3):
+            move_all(rooms, JobStatus.SUCCEEDED)
+        waited = [wait.result() for wait in waits]
+
+    assert waited == [Waited({job_id: JobStatus.SUCCEEDED}, [], []) for job_id in ids]
+    assert len(readers) == 1
+    assert (fleet._ear._by_job, fleet._ear._line, fleet._ear._read) == ({}, {}, False)
+
+
+def test_a_wait_that_is_not_gone_on_with_holds_nobody_up(rooms: Rooms, settings: Settings) -> None:
+    """Who is busy with what he was told does not read; the others do, and he has his news when he asks."""
+    fleet, (one, two, three) = Fleet(rooms, settings), make_ids(3)
+    fleet.track([one, two, three])
+    move(rooms, {one: JobStatus.SUCCEEDED})
+    busy = fleet.as_completed([one, two], timeout_s=LONG_S)
+    assert next(busy).job_id == one
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(fleet.wait, [two, three], timeout_s=LONG_S)
+        wait_until(lambda: fleet._ear._read, "the other one reads")
+        move(rooms, {two: JobStatus.FAILED})
+        move(rooms, {three: JobStatus.SUCCEEDED})
+        assert other.result().reached == {two: JobStatus.FAILED, three: JobStatus.SUCCEEDED}
+    assert [arrival.job_id for arrival in busy] == [two]
+    assert fleet._ear._by_job == {}
+
+
+def test_all_threads_ask_the_ledger_when_redis_was_away(tmp_path: Path, settings: Settings) -> None:
+    """Whoever was reading for them tells them, so that none waits for news that the stream has lost."""
+    ids = make_ids(20)
+    with private_server(os.environ.get("TEST_REDIS_SERVER"), tmp_path) as url, ThreadPoolExecutor(len(ids)) as pool:
+        rooms = open_rooms(url, settings)
+        fleet = Fleet(rooms, settings)
+        waits = [pool.submit(fleet.wait, [job_id], timeout_s=LONG_S) for job_id in ids]
+        wait_until(lambda: len(fleet._ear._line) == len(ids) - 1, "all of them stand in line")
+        kill_server(rooms)
+        wait_until(lambda: answers(rooms), "the server is back")
+        move_all(rooms, JobStatus.SUCCEEDED)
+        rooms.client.delete(rooms.keys.events)  # the ledger alone knows
+        assert [len(wait.result().reached) for wait in waits] == [1] * len(ids)
+        rooms.close()

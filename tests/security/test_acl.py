@@ -19,12 +19,15 @@ from fleetpoll.clock import system_mono
 from fleetpoll.errors import RedisDenied
 from fleetpoll.janitor import Janitor
 from fleetpoll.jobs import JobStatus
+from fleetpoll.relay.command import Command
+from fleetpoll.relay.relay import Plan, Relay
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.access import CALL, RIGHTS, Role, rules, url_of
 from fleetpoll.state.connection import connect
 from fleetpoll.state.doorbell import Doorbell
 from fleetpoll.state.events import BEGINNING
+from fleetpoll.state.letters import Letter, Letters
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Facts, OrderKind
 from fleetpoll.state.schedule import Lease
@@ -66,7 +69,15 @@ def consume(rooms: Rooms, fleet: Fleet) -> None:
     assert fleet.drop_group("group")
 
 
+def bury(rooms: Rooms) -> None:
+    """A transition becomes a dead letter, after a relay has begun."""
+    RELAYS["relay"](rooms, Fleet(rooms, Settings()))
+    letter = Letter(rooms.events.read(BEGINNING)[0], "relay", "sink", 1, "no")
+    Letters(rooms.client, rooms.keys).bury("relay", [letter])
+
+
 READS: dict[str, Deed] = {
+    "dead letters": lambda rooms, _: list(Letters(rooms.client, rooms.keys).all()),
     "status": lambda _, fleet: fleet.status(),
     "due": lambda _, fleet: fleet.due(),
     "jobs": lambda _, fleet: list(fleet.jobs()),
@@ -88,7 +99,12 @@ USES: dict[str, Deed] = {
     "limiter": lambda _, fleet: fleet.limiter("SubmitJob").try_acquire(timeout=2),
     "penalize": lambda rooms, _: rooms.buckets[DESCRIBE].penalize(1),
 }
+RELAYS: dict[str, Deed] = {
+    "relay": lambda rooms, _: Relay(rooms, Plan(since=BEGINNING), Command("true", 5.0)).run(lambda: True),
+    "bury": lambda rooms, _: bury(rooms),
+}
 STEERS: dict[str, Deed] = {
+    "drop letters": lambda rooms, _: Letters(rooms.client, rooms.keys).drop(["1-1"]),
     "budget set": lambda _, fleet: fleet.bucket().pin(None),
     "budget pause": lambda _, fleet: fleet.bucket().pause(False),
     "drain": lambda _, fleet: fleet.order(OrderKind.DRAIN),
@@ -107,10 +123,11 @@ WORKS: dict[str, Deed] = {
     "sweep": lambda rooms, _: Janitor(rooms, Settings()).sweep(),
     "listen": lambda rooms, _: listen(rooms),
 }
-DEEDS = {Role.READER: READS, Role.CLIENT: USES, Role.OPERATOR: STEERS, Role.WORKER: WORKS}
+DEEDS = {Role.READER: READS, Role.CLIENT: USES, Role.RELAY: RELAYS, Role.OPERATOR: STEERS, Role.WORKER: WORKS}
 MAY: dict[Role, dict[str, Deed]] = {
     Role.READER: READS,
     Role.CLIENT: READS | USES,
+    Role.RELAY: READS | RELAYS,
     Role.OPERATOR: READS | USES | STEERS,
     Role.WORKER: WORKS,
 }
@@ -149,8 +166,12 @@ def test_a_role_can_do_what_it_is_for(filled: Rooms, login: Login, fleet_name: s
 
 
 CANNOT = [
-    *((Role.READER, name) for name in (USES | STEERS | WORKS) if name != "listen"),
-    *((Role.CLIENT, name) for name in ("drain", "stop", "resume", "learn reset", "settle", "listen")),
+    *((Role.READER, name) for name in (USES | RELAYS | STEERS | WORKS) if name != "listen"),
+    *(
+        (Role.CLIENT, name)
+        for name in ("drain", "stop", "resume", "learn reset", "settle", "listen", "bury", "drop letters")
+    ),
+    *((Role.RELAY, name) for name in ("track", "drain", "settle", "penalize", "drop letters")),
     *((Role.WORKER, name) for name in ("events", "consume", "learn reset")),
 ]
 
@@ -159,7 +180,7 @@ CANNOT = [
 def test_a_role_cannot_do_what_others_are_for(filled: Rooms, login: Login, fleet_name: str, role: Role, name: str) -> None:
     """It is denied with a sentence that says which command, and what to do."""
     assert filled
-    deeds = READS | USES | STEERS | WORKS
+    deeds = READS | USES | RELAYS | STEERS | WORKS
     with (
         as_user(login(role), fleet_name) as (rooms, fleet),
         pytest.raises(RedisDenied, match=r"Redis denies access: .*fleetpoll acl ROLE"),
@@ -171,7 +192,7 @@ def test_a_reader_changes_nothing(filled: Rooms, login: Login, fleet_name: str) 
     """Whatever it tries, done or denied, every key is as it was."""
     before = dump(filled)
     with as_user(login(Role.READER), fleet_name) as (rooms, fleet):
-        for deed in (READS | USES | STEERS | WORKS).values():
+        for deed in (READS | USES | RELAYS | STEERS | WORKS).values():
             with suppress(RedisDenied):
                 deed(rooms, fleet)
 

@@ -205,3 +205,27 @@ def test_the_exit_code_of_a_wait(reached: list[JobStatus], pending: list[str], g
     """Timed out before lost or gone, these before failed: who sees 1 knows that nothing worse happened."""
     waited = Waited({str(n): status for n, status in enumerate(reached)}, pending, gone)
     assert exit_code(waited) == code
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "Give --to URL or --exec CMD"),
+        (("--to", "https://example.org", "--exec", "true"), "two places"),
+        (("--to", "http://example.org"), "add --insecure"),
+        (("--exec", "no-such-command"), "no command that can be run"),
+        (("--exec", "true", "--only", "DONE"), "'DONE' is no status"),
+        (("retry", "--all"), "Give --to URL or --exec CMD"),
+    ],
+)
+def test_a_relay_that_will_not_do_is_refused_before_anything_is_read(words: tuple[str, ...], sentence: str) -> None:
+    """One place to send to, that can be reached as it should."""
+    done = run("relay", *words)
+    assert done.exit_code == exits.USAGE
+    assert sentence in " ".join(done.output.split())
+
+
+def test_a_wrong_secret_is_not_repeated() -> None:
+    """Not even to who has given it."""
+    done = run("relay", "--to", "https://example.org", FLEETPOLL_RELAY_SECRET="hush-hush")
+    assert (done.exit_code, "hush" in done.output) == (exits.USAGE, False)

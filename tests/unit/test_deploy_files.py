@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from fleetpoll.cli.relay import relay as relay_command
 from fleetpoll.settings import NAMES, Settings
 from fleetpoll.simulator.orders import PREFIX
+from fleetpoll.sources import NOT_SETTINGS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "workers" / "deploy" / "Dockerfile").read_text()
@@ -25,11 +27,11 @@ def seconds(text: str) -> int:
     return int(text.removesuffix("s"))
 
 
-def unit() -> configparser.ConfigParser:
-    """The systemd unit; it repeats no key, so this parser reads it right."""
+def unit(name: str = "fleetpoll") -> configparser.ConfigParser:
+    """A systemd unit; it repeats no key, so this parser reads it right."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign] # keys are case-sensitive
-    parser.read(ROOT / "workers" / "deploy" / "fleetpoll.service")
+    parser.read(ROOT / "workers" / "deploy" / f"{name}.service")
     return parser
 
 
@@ -107,3 +109,17 @@ def test_the_unit_lets_the_supervisor_lead() -> None:
     assert service["RestartPreventExitStatus"] == "2"
     assert service["User"] == "fleetpoll"
     assert service["NoNewPrivileges"] == "yes"
+
+
+def test_a_relay_finishes_what_is_under_way() -> None:
+    """It is killed only after a delivery's own time-out, needs nothing of AWS, and starts only where there is a sink."""
+    relay, service = SERVICES["relay"], unit("fleetpoll-relay")["Service"]
+    (timeout,) = [float(str(option.default)) for option in relay_command.params if option.name == "timeout_s"]
+    assert seconds(relay["stop_grace_period"]) > timeout + AFTER_DRAIN_S
+    assert int(service["TimeoutStopSec"]) > timeout + AFTER_DRAIN_S
+    assert {name for name in relay["environment"] if name not in NOT_SETTINGS} <= {
+        f"FLEETPOLL_{name.upper()}" for name in NAMES
+    }
+    assert relay["deploy"]["replicas"] == "${RELAY_REPLICAS:-0}"
+    assert (service["KillMode"], service["RestartPreventExitStatus"]) == ("mixed", "2")
+    assert " relay " in service["ExecStart"]
