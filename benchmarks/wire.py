@@ -24,6 +24,7 @@ from fleetpoll.clock import system_mono
 from fleetpoll.cycle import Cycle
 from fleetpoll.settings import Settings, load
 from fleetpoll.simulator.surroundings import NO_AWS
+from fleetpoll.state.rooms import DESCRIBE
 from fleetpoll.state.roster import Facts
 
 RATE = 2_000.0
@@ -120,6 +121,7 @@ def measure(case: Calls, contender: str, seed: int) -> dict[str, Any]:
             "answer_bytes": answer_bytes(fleet),
             **event_sizes(fleet),
             "beat_us": beat_us(fleet, case.beats),
+            "ask_us": ask_us(fleet, case.beats),
         }
     return {"seed": seed, "phases": {"all": {"figures": figures}}}
 
@@ -180,6 +182,14 @@ def beat_us(fleet: Rig, beats: int) -> float:
     return Counters.of(fleet).since(before, beats)["script_us"]
 
 
+def ask_us(fleet: Rig, asks: int) -> float:
+    """The server's microseconds for a question for a token."""
+    before = Counters.of(fleet)
+    for _ in range(asks):
+        fleet.rooms.buckets[DESCRIBE].reserve(0.001)
+    return Counters.of(fleet).since(before, asks)["script_us"]
+
+
 SCENARIO = Scenario(
     "wire",
     "What a call costs in bytes",
@@ -194,6 +204,7 @@ SCENARIO = Scenario(
         "event_memory_bytes",
         "event_wire_bytes",
         "beat_us",
+        "ask_us",
     ),
     measure,
 )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.model import changes, design, law, learned
+from benchmarks.model import changes, crews, design, law, learned, scale
 
 RESULTS = Path(__file__).parents[1] / "results"
-SCENARIOS = {"design": design, "law": law, "changes": changes, "learned": learned}
+SCENARIOS = {"design": design, "law": law, "changes": changes, "learned": learned, "scale": scale, "crews": crews}
 
 
 def main(words: list[str] | None = None) -> None:
@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("names", nargs="*", metavar="NAME", type=scenario_name, help=f"{', '.join(SCENARIOS)}; default: all")
     found.add_argument("--seeds", type=int, default=3, help="law: how many runs a figure is the median of (3)")
     found.add_argument("--grid", action="store_true", help="law: every combination, not one change at a time")
+    found.add_argument("--most", type=int, default=scale.SIZES[-1], metavar="N", help="scale: no more jobs than that")
     for axis, values in law.AXES.items():
         shown = ", ".join(["known", "unknown"] if axis == "ceiling" else map(str, values))
         found.add_argument(f"--{axis}", type=values_of, metavar="V,…", help=f"law: only these, such as {shown}")

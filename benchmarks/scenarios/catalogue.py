@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import settling, sharing
+from benchmarks import settling, sharing, wire
 from benchmarks.contenders.catalogue import CONTENDERS
 from benchmarks.scenarios.cases import Case, Phase
 from benchmarks.scenarios.learning import LEARNING
@@ -183,5 +183,6 @@ SCENARIOS = {
         ),
         sharing.SCENARIO,
         settling.SCENARIO,
+        wire.SCENARIO,
     )
 }
