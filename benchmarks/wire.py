@@ -84,11 +84,17 @@ class Counters:
     @classmethod
     def of(cls, fleet: Rig) -> Counters:
         """As they stand now."""
-        client: Any = fleet.rooms.client
-        stats, log, commands = client.info("stats"), client.info("persistence"), client.info("commandstats")
-        added = client.xinfo_stream(fleet.rooms.keys.events)["entries-added"] if client.exists(fleet.rooms.keys.events) else 0
-        scripts_us = commands.get("cmdstat_evalsha", {"usec": 0})["usec"]
-        return cls(stats["total_net_input_bytes"], stats["total_net_output_bytes"], log["aof_current_size"], added, scripts_us)
+        client, key = fleet.rooms.client, fleet.rooms.keys.events
+        info: Any = client.info
+        stream: Any = client.xinfo_stream(key) if client.exists(key) else {"entries-added": 0}
+        stats, scripts = info("stats"), info("commandstats").get("cmdstat_evalsha", {"usec": 0})
+        return cls(
+            received=stats["total_net_input_bytes"],
+            sent=stats["total_net_output_bytes"],
+            appended=info("persistence")["aof_current_size"],
+            events=stream["entries-added"],
+            script_us=scripts["usec"],
+        )
 
     def since(self, before: Counters, count: int) -> dict[str, float]:
         """Of each of `count` doings, on average."""

@@ -5,6 +5,8 @@ turn ends, and the process holds that lease and asks again every half second. A 
 spread, and some CPU. Every fleet is allowed 10 calls/s and always has jobs that are due, unless the line says otherwise.
 `made` are calls/s, `worst` is what the fleet that got least made of what it was allowed, `busy` the share of the processes'
 time, `held` the leases of a fleet that wait for a token, `asks` the questions about tokens that Redis has for each call.
+A fleet that hangs takes 23 s of whoever calls, who then leaves it alone for a minute, and is not counted itself; that one
+worker tries for all of them as soon as it is known is left out here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One account from ten thousand jobs to a million, on the real cadence and the real bucket: is the lag over its bound flat?
+"""One account from ten thousand jobs to a million, on the real cadence and the real bucket.
 
 The allowance is 10 calls/s throughout, so the sweep J/(100·R) grows with the jobs, and so do their lives: in sweeps they are
 those of the mixes above. The definitions are known, as in a fleet that has long been running. Lags of ends are in parts of
@@ -128,7 +128,7 @@ def run(case: Scaled, habits: Habits, seed: int) -> Iterator[Tally]:
 
 @contextmanager
 def unswept() -> Iterator[None]:
-    """No garbage is collected meanwhile: a million jobs that live on are none, and would be looked through again and again."""
+    """No garbage is collected meanwhile: a million jobs that live on are none, and would be looked through over and over."""
     gc.disable()
     try:
         yield
@@ -170,6 +170,5 @@ def line(case: Scaled, found: Found) -> str:
     """One line of the table."""
     f = found
     lags = f"{f.bound_s:8.1f} {f.lag_mean_s:7.1f} {f.lag_p99_s:7.1f} | {f.mean_over_bound:10.2f} {f.p99_over_bound:9.2f}"
-    return (
-        f"{case.jobs:8} {case.mix:13} {case.cadence:8} | {lags} | {f.calls_per_s:7.2f} {f.throttled:9} {f.fill:5.1f} {f.ends:7}"
-    )
+    about, calls = f"{case.jobs:8} {case.mix:13} {case.cadence:8}", f"{f.calls_per_s:7.2f} {f.throttled:9} {f.fill:5.1f}"
+    return f"{about} | {lags} | {calls} {f.ends:7}"
