@@ -105,7 +105,7 @@ def tiered(tiers: Sequence[tuple[float | None, float]], count: float) -> float:
 def sheet(demand: Demand, basis: Basis) -> Figures:
     """All figures by name: what was asked, the coefficients, and what follows."""
     found: Figures = {name: float(value) for name, value in asdict(demand).items()} | basis.values
-    for part in (of_aws, of_redis, of_pollers, of_network, of_money, of_push):
+    for part in (of_aws, of_pollers, of_redis, of_memory, of_network, of_money, of_push):
         found |= part(found, basis)
     return found
 
@@ -128,34 +128,48 @@ def of_aws(f: Figures, basis: Basis) -> Figures:
 
 
 def of_redis(f: Figures, basis: Basis) -> Figures:
-    """Cores, memory, shards."""
-    fleets = math.floor(f["redis_busy"] * 1_000 / (f["rate"] * f["call_server_ms"]))
-    shards = math.ceil(f["accounts"] / max(1, fleets))
-    live_gb, log = f["live"] * f["job_bytes"] / 1e9, f["calls"] * f["log_bytes"]
-    stream_gb = f["accounts"] * f["event_bytes"] / 1e9  # for each event that is kept
-    gb = live_gb * (1 + f["finished_here_h"] / f["life_h"]) + stream_gb * f["events_here"]
-    wire = f["calls"] * (f["redis_in_bytes"] + f["redis_out_bytes"])
+    """Cores and shards. By chance the fullest has about mean + sqrt(2 · ln shards · mean) of the fleets."""
+    del basis
+    beats = f["service_processes"] / f["beat_s"]
+    share = f["rate"] * (f["call_server_ms"] / 1e3 + f["asks_per_call"] * f["ask_us"] / 1e6) + beats * f["beat_us"] / 1e6
+    fleets = max(1, math.floor(f["redis_busy"] / share))
+    shards = math.ceil(f["accounts"] / fleets)
+    mean = f["accounts"] / shards
     return {
         "core_calls": 1_000 / f["call_server_ms"],
         "core_jobs": 1_000 / f["call_server_ms"] * f["ids_per_call"],
-        "fleet_core_share": f["rate"] * f["call_server_ms"] / 1_000,
+        "fleet_core_share": share,
         "fleet_rate_most": f["redis_busy"] * 1_000 / f["call_server_ms"],
-        "redis_cores": f["calls"] * f["call_server_ms"] / 1_000,
+        "redis_cores": f["accounts"] * share,
         "fleets_per_shard": float(fleets),
         "shards": float(shards),
+        "fullest": mean + math.sqrt(2 * math.log(shards) * mean),
+        "fullest_busy": (mean + math.sqrt(2 * math.log(shards) * mean)) * share,
+    }
+
+
+def of_memory(f: Figures, basis: Basis) -> Figures:
+    """What the shards hold, write and send."""
+    moves = f["live"] * f["moves_per_job"] / (f["life_h"] * HOUR_S)
+    live_gb, log = f["live"] * f["job_bytes"] / 1e9, f["calls"] * f["log_bytes"] + moves * f["move_log_bytes"]
+    stream_gb = f["accounts"] * f["event_bytes"] / 1e9  # for each event that is kept
+    gb = live_gb * (1 + f["finished_here_h"] / f["life_h"]) + stream_gb * f["events_here"]
+    wire = f["calls"] * (f["in_bytes"] + f["out_bytes"]) + moves * f["move_in_bytes"]
+    return {
+        "moves": moves,
         "live_gb": live_gb,
         "finished_gb": live_gb * f["finished_here_h"] / f["life_h"],
         "finished_default_gb": live_gb * f["finished_kept_h"] / f["life_h"],
         "stream_gb": stream_gb * f["events_here"],
         "stream_default_gb": stream_gb * f["events_kept"],
         "redis_gb": gb,
-        "shard_gb": gb / shards,
+        "shard_gb": gb / f["shards"],
         "log_mb_s": log / 1e6,
-        "shard_log_mb_s": log / 1e6 / shards,
+        "shard_log_mb_s": log / 1e6 / f["shards"],
         "log_tb": log * basis.month_s / 1e12,
         "wire_mb_s": wire / 1e6,
         "wire_tb": wire * basis.month_s / 1e12,
-        "shard_gbit": (wire + log) * 8 / 1e9 / shards,
+        "shard_gbit": (wire + log) * 8 / 1e9 / f["shards"],
     }
 
 

@@ -71,7 +71,12 @@ def described(known: Mapping[str, Any], grounds: Basis) -> Iterator[str]:
     """The lines of that table."""
     for name, entry in known.items():
         source = f"[AWS]({entry['source']})" if "source" in entry else grounds.sources[name]
-        yield f"| {entry['what']} | {grounds.values[name]:,.4g} | {source} |"
+        yield f"| {entry['what']} | {figure(grounds.values[name])} | {source} |"
+
+
+def figure(value: float) -> str:
+    """A number in as many figures as matter."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def prices(grounds: Basis) -> str:

@@ -32,6 +32,11 @@ def test_what_the_page_says_in_words_is_so() -> None:
     assert f["nat_usd"] > 10 * f["month_usd"]
     assert f["endpoint_usd"] > f["month_usd"]
     assert f["even_ends_h"] < f["even_all_h"]
+    assert f["fullest_busy"] < 1
+    crews = {row["processes"]: row for row in papers.rows(RESULTS, "crews") if row["name"] == "all are busy"}
+    assert crews[80]["made"] < 0.8 * crews[80]["wanted"]
+    assert crews[100]["made"] > 0.97 * crews[100]["wanted"]
+    assert round(crews[100]["asks"]) == f["asks_per_call"]
 
 
 def test_the_sheet_by_hand() -> None:
@@ -39,7 +44,9 @@ def test_the_sheet_by_hand() -> None:
     f = FIGURES
     assert (f["live"], f["calls"]) == (10**8, 10**4)
     assert (f["sweep_s"], f["bound_s"], f["rate_for_5_s"]) == (100, 50, 100)
-    assert f["redis_cores"] == pytest.approx(10 * f["call_server_ms"])
+    per_call_ms = f["call_server_ms"] + f["asks_per_call"] * f["ask_us"] / 1_000
+    beats_ms = f["service_processes"] / f["beat_s"] * f["beat_us"] / 1_000
+    assert f["redis_cores"] == pytest.approx(10 * per_call_ms + beats_ms)
     assert f["poller_cores"] == pytest.approx(10 * f["look_ms"])
     assert f["in_flight"] == pytest.approx(2_000)
     assert f["answers_gbit"] == pytest.approx(f["answer_bytes"] * 8 / 1_000)
