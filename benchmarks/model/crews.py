@@ -5,13 +5,15 @@ turn ends, and the process holds that lease and asks again every half second. A 
 spread, and some CPU. Every fleet is allowed 10 calls/s and always has jobs that are due, unless the line says otherwise.
 `made` are calls/s, `worst` is what the fleet that got least made of what it was allowed, `busy` the share of the processes'
 time, `held` the leases of a fleet that wait for a token, `asks` the questions about tokens that Redis has for each call.
-A fleet that hangs takes 23 s of whoever calls, who then leaves it alone for a minute, and is not counted itself; that one
-worker tries for all of them as soon as it is known is left out here.
+A fleet that hangs does so for as long as is counted, and is not counted itself: it takes 23 s of each who calls, until the
+first of them knows, and from then on one tries for all. `one place` is not what the workers do: there a process that waits
+for a token takes others only if they are there at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from random import Random
@@ -29,8 +31,7 @@ LATENCY = Latency(0.2, 0.35)
 CLAIM_S, ASK_S, CPU_S = 0.002, 0.0005, 0.005
 """What a process spends on a claim with its question for a token, on another question, and on an answer."""
 HANGS_S = Settings().read_timeout + Settings().connect_timeout
-AWAY_S = 60.0
-"""How long a call hangs where nobody answers, and how long that fleet then leaves the process to the others."""
+"""How long a call hangs where nobody answers."""
 WARM_S, COUNTED_S = 30.0, 30.0
 
 HEAD = "what happens                fleets processes | wanted    made  worst |  busy   held   asks"
@@ -46,7 +47,8 @@ class Crew:
     wanted: float = RATE  # calls/s that a fleet has work for
     first: float | None = None  # and the first one, if that is another
     allowed_first: float = RATE
-    hangs: bool = False  # nobody answers the first one
+    places: int | None = None  # tokens that a process waits for at a time; None: one of each fleet
+    hangs: bool = False  # nobody answers the first one, from when it is counted
 
     def work(self, number: int) -> float:
         """The calls/s that a fleet has work for and may make."""
@@ -58,6 +60,7 @@ class Crew:
 CREWS = (
     *(Crew("all are busy", 40, processes) for processes in (60, 80, 100, 120)),
     Crew("a hundred calls/s for one", 40, 80, wanted=5.0, first=100.0, allowed_first=100.0),
+    Crew("one place", 40, 80, places=1),
     Crew("one of them hangs", 40, 100, hangs=True),
     Crew("half of them rest", 40, 60, wanted=5.0),
     Crew("all are busy", 80, 200),
@@ -91,6 +94,7 @@ class Counts:
     busy_s: float = 0.0
     asks: int = 0
     held: list[float] = field(default_factory=list)
+    hung_s: float = math.inf  # since when a fleet hangs
 
 
 class Process:
@@ -124,9 +128,11 @@ class Process:
         if name in self._token_s:
             took_s, wait_s = ASK_S, self._token_s[name] - now_s
         else:
-            wait_s = bucket.reserve(now_s, TOKEN_WAIT_S)
-            if wait_s > TOKEN_WAIT_S:
-                self._ready_s[name] = now_s + took_s + wait_s - TOKEN_WAIT_S * self._rng.uniform(0.25, 0.75)
+            patient = self._crew.places is None or len(self._token_s) < self._crew.places
+            wait_s = bucket.reserve(now_s, TOKEN_WAIT_S if patient else 0.0)
+            if wait_s > (TOKEN_WAIT_S if patient else 0.0):
+                back_s = wait_s - TOKEN_WAIT_S * self._rng.uniform(0.25, 0.75) if patient else min(wait_s, PACE_S)
+                self._ready_s[name] = now_s + took_s + back_s
                 return took_s
             self._token_s[name] = now_s + wait_s
             bucket.held += 1
@@ -138,9 +144,9 @@ class Process:
         return took_s + self._call(name, bucket, now_s + took_s)
 
     def _call(self, name: str, bucket: Bucket, now_s: float) -> float:
-        if self._crew.hangs and name == "0":
-            self._ready_s[name] = now_s + HANGS_S + AWAY_S
-            return HANGS_S
+        if name == "0" and now_s >= self._counts.hung_s:
+            self._ready_s[name] = math.inf
+            return HANGS_S if now_s < self._counts.hung_s + HANGS_S else 0.0
         bucket.calls += 1
         self._ready_s[name] = now_s
         return LATENCY.draw_s(self._rng) + CPU_S
@@ -168,6 +174,8 @@ def play(crew: Crew, seed: int = 1, warm_s: float = WARM_S, counted_s: float = C
     for bucket in buckets:
         bucket.calls = 0
     counts.busy_s, counts.asks = 0.0, 0
+    if crew.hangs:
+        counts.hung_s = loop.now_s
     for _ in range(10):
         loop.run(loop.now_s + counted_s / 10)
         counts.held.append(sum(bucket.held for bucket in buckets) / crew.fleets)

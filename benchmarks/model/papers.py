@@ -41,7 +41,11 @@ def modelled(folder: Path) -> Figures:
         found[f"{row['mix']}_{row['cadence']}_{row['jobs']}"] = row["mean_over_bound"]
         found[f"{row['mix']}_{row['cadence']}_{row['jobs']}_p99"] = row["p99_over_bound"]
     for row in rows(folder, "crews"):
-        if row["name"] == "all are busy":
+        if row["hangs"]:
+            found["hanging_made"] = row["made"] / row["wanted"]
+        elif row["places"]:
+            found["one_place_made"], found["one_place_asks"] = row["made"], row["asks"]
+        elif row["name"] == "all are busy":
             found |= {
                 f"crew_{row['fleets']}_{row['processes']}_{what}": row[what] for what in ("made", "worst", "asks", "busy")
             }
