@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks import broken, look, plots, results, tables
+from benchmarks.model import papers
 from benchmarks.scenarios.catalogue import HEADLINE, HEADLINE_LIVE, SCENARIOS
 from benchmarks.scenarios.scenario import Scenario
 
@@ -29,7 +30,7 @@ def render() -> list[Path]:
     """Write tables and plots from the committed results. Returns the files that changed."""
     rendered = blocks(RESULTS)
     drawn = plots.draw_all(found(RESULTS), PLOTS) + plots.draw_model(modelled(RESULTS), PLOTS)
-    return [*drawn, *(path for path in READMES if fill(path, rendered))]
+    return [*drawn, *(path for path in READMES if fill(path, rendered)), *papers.write()]
 
 
 def render_elsewhere(folder: Path) -> list[Path]:

@@ -9,10 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.model import changes, design, law, learned
+from benchmarks.model import capacity, changes, crews, design, law, learned, scale
 
 RESULTS = Path(__file__).parents[1] / "results"
-SCENARIOS = {"design": design, "law": law, "changes": changes, "learned": learned}
+SCENARIOS = {
+    "design": design,
+    "law": law,
+    "changes": changes,
+    "learned": learned,
+    "scale": scale,
+    "crews": crews,
+    "capacity": capacity,
+}
+
+ASKED = (
+    ("--accounts", int, 1_000, "so many accounts"),
+    ("--jobs", int, 100_000, "live jobs of each"),
+    ("--rate-each", float, 10.0, "DescribeJobs calls a second of each"),
+)
 
 
 def main(words: list[str] | None = None) -> None:
@@ -26,7 +40,7 @@ def main(words: list[str] | None = None) -> None:
             print(text, flush=True)
             table.append(text)
             rows.append(row)
-        if options.write:
+        if options.write and scenario is not capacity:  # which follows from other files
             write(options.into, name, options.seeds, rows, table)
 
 
@@ -41,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("names", nargs="*", metavar="NAME", type=scenario_name, help=f"{', '.join(SCENARIOS)}; default: all")
     found.add_argument("--seeds", type=int, default=3, help="law: how many runs a figure is the median of (3)")
     found.add_argument("--grid", action="store_true", help="law: every combination, not one change at a time")
+    found.add_argument("--most", type=int, default=scale.SIZES[-1], metavar="N", help="scale: no more jobs than that")
+    for name, kind, value, about in ASKED:
+        found.add_argument(name, type=kind, default=value, metavar="N", help=f"capacity: {about} ({value:g})")
     for axis, values in law.AXES.items():
         shown = ", ".join(["known", "unknown"] if axis == "ceiling" else map(str, values))
         found.add_argument(f"--{axis}", type=values_of, metavar="V,…", help=f"law: only these, such as {shown}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import crowded, following, look, relaying, settling, sharing, starting, waiting
+from benchmarks import crowded, following, look, relaying, settling, sharing, starting, waiting, wire
 from benchmarks.contenders.catalogue import CONTENDERS
 from benchmarks.scenarios.cases import Case, Phase
 from benchmarks.scenarios.learning import LEARNING
@@ -189,5 +189,6 @@ SCENARIOS = {
         following.SCENARIO,
         waiting.SCENARIO,
         relaying.SCENARIO,
+        wire.SCENARIO,
     )
 }
