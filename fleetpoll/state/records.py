@@ -1,9 +1,8 @@
 """How a snapshot stands in the ledger: a JSON array, without what every reader knows anyway.
 
-Of a million jobs each byte is a megabyte, and servers hand out memory in steps. So what is last and says nothing is left out,
-the log stream is not told again what the definition's name is, and AWS's usual word on a job that ended is a sign.
-Whatever release wrote a record, each reads it: one that does not know the signs shows them, and writes the record
-in full with its next look.
+Of a million jobs each byte is a megabyte, and servers hand out memory in steps. So what is last and says nothing is left
+out, a log stream does not repeat the definition's name, and AWS's usual word on a job that ended is a sign. Whatever release
+wrote a record, each reads it: one that does not know the signs shows them, and writes the record in full with its next look.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ import msgspec
 from fleetpoll.jobs import JobStatus, Snapshot
 
 SIGN = ":"
-"""Where it is the whole status reason, it is USUAL; before a log stream, its usual beginning. No name of a log stream has a colon."""
+"""The whole of a status reason: USUAL. Before a log stream: its usual beginning; no name of a log stream has a colon."""
 USUAL = "Essential container in task exited"
 UNREADABLE = Snapshot(status=JobStatus.UNKNOWN)
 EMPTY_END = re.compile(r'(?:,""){0,2}(?:,0){0,4}\]\Z')
-"""Two words and four numbers are what a snapshot ends with; the exit code, whose 0 is not its default, stands before them."""
+"""Two words and four numbers are what a snapshot ends with; an exit code, whose 0 is not its default, stands before them."""
 NEW_HEAD, NEW_TAIL = '["UNSEEN",', "]"
 """The record of a job that was never seen, around the moment that only the server's clock knows."""
 

@@ -194,7 +194,7 @@ class Schedule:
         """
         moment_ms = lease.now_ms(self._mono()) if now_ms is None else now_ms
         scores = [lease.place(i) if delay_s is None else lease.later(i, moment_ms + _ms(delay_s)) for i in ids]
-        args = (lease.fence, call, *ids, *scores)
+        args: list[Argument] = [lease.fence, call, *ids, *scores]
         return int(self._scripts.run("release", (self._keys.schedule, self._keys.totals), args))
 
     def settle(
@@ -242,17 +242,18 @@ def children_of(ids: Sequence[str], broods: Sequence[str | None]) -> Iterator[st
         yield from (f"{parent}:{number}" for number in range(int(_brood(brood)[0]) if brood else 0))
 
 
-def _settled(looks: Sequence[Look]) -> Iterator[Argument]:
+def _settled(looks: Sequence[Look]) -> list[Argument]:
     """The jobs' part of settle.lua's arguments."""
-    yield from (look.job_id for look in looks)
-    yield from ("" if look.delay_s is None else _ms(look.delay_s) + code_of(look.delay_s) for look in looks)
+    args: list[Argument] = [look.job_id for look in looks]
+    args += ["" if look.delay_s is None else _ms(look.delay_s) + code_of(look.delay_s) for look in looks]
     for place, look in enumerate(looks, 1):
         record, moved = "" if look.record is None else packed(look.record), look.transition
         if moved is not None:
             event = event_fields(moved)
-            yield from (place, record, moved.before, moved.after, len(event), *event)
+            args += [place, record, moved.before, moved.after, len(event), *event]
         elif record:
-            yield from (place, record, "", "", 0)
+            args += [place, record, "", "", 0]
+    return args
 
 
 def event_fields(transition: Transition) -> list[str]:
