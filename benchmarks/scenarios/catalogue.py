@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks import settling, sharing
 from benchmarks.contenders.catalogue import CONTENDERS
+from benchmarks.million import measuring as million
 from benchmarks.scenarios.cases import Case, Phase
 from benchmarks.scenarios.learning import LEARNING
 from benchmarks.scenarios.measuring import measure
@@ -183,5 +184,6 @@ SCENARIOS = {
         ),
         sharing.SCENARIO,
         settling.SCENARIO,
+        million.SCENARIO,
     )
 }
