@@ -22,16 +22,16 @@ class Witness:
         self._client.config_set("slowlog-max-len", LOG_LENGTH)
         self._client.config_set("slowlog-log-slower-than", LOGGED_US)
         self._verbs = {rooms.client.register_script(source(verb)).sha: verb for verb in VERBS}
-        self.longest_us = dict.fromkeys(VERBS, 0)
+        self.runs_us: dict[str, list[int]] = {verb: [] for verb in VERBS}
 
     def look(self) -> None:
-        """Note the longest runs of scripts since the last look."""
+        """Note the runs of scripts since the last look."""
         for entry in self._client.slowlog_get(LOG_LENGTH):
             command = entry["command"]
             words = (command.decode() if isinstance(command, bytes) else command).split(" ")
             verb = self._verbs.get(words[1]) if words[0].upper() == "EVALSHA" else None
             if verb:
-                self.longest_us[verb] = max(self.longest_us[verb], int(entry["duration"]))
+                self.runs_us[verb].append(int(entry["duration"]))
         self._client.slowlog_reset()
 
     def spent_us(self, call: Callable[[], object]) -> int:
@@ -45,7 +45,8 @@ class Witness:
         return int(stats["usec"]) if stats else 0
 
     def bytes_used(self, stream: str) -> int:
-        """The server's memory, without that of the stream, whose length is a setting."""
+        """The server's memory, without that of the stream, whose length is a setting, and of the slow log, which we read."""
+        self.look()
         return int(self._client.info("memory")["used_memory"]) - int(self._client.memory_usage(stream) or 0)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fleetpoll.state.keys import Keys
     from fleetpoll.state.scripts import Argument, Scripts
 
-STEP = 1_000
+STEP = 500
 """How many children one script call makes or wakes."""
 HEALED = 100
 """How many arrays one sweep looks after, about."""

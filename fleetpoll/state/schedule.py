@@ -30,7 +30,7 @@ IDS_PER_LEASE = 100
 
 _brood = msgspec.json.Decoder(list[int | str]).decode
 
-OPENED_PER_SCRIPT, FORGOTTEN_PER_SCRIPT = 100, 250
+OPENED_PER_SCRIPT, FORGOTTEN_PER_SCRIPT = 50, 250
 """How many ids those scripts carry that do more for each than `track` does, so that none holds Redis up for longer."""
 
 

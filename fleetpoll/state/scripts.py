@@ -63,7 +63,7 @@ A beat is not among them, because the next one comes anyway."""
 ATTEMPTS = 3
 PAUSE_S = 0.1
 
-IDS_PER_SCRIPT = 1000
+IDS_PER_SCRIPT = 500
 """How many ids one script call carries: long enough to be cheap, short enough not to hold Redis up."""
 
 Argument = str | int | float
