@@ -75,7 +75,7 @@ def test_those_that_were_seen_to_have_started_are_woken_and_a_part_of_the_others
     assert scheduled(rooms) == {ARRAY, *children(ARRAY, *range(10), *range(100, 300))}
     while len(scheduled(rooms)) < 2_501:
         woken.append(rooms.broods.follow(ARRAY, Array(2_500, ended=1, running=10), now_ms=NOW))
-    assert woken[:3] == [210, 400, 500]
+    assert woken[:3] == [210, 400, 490]
     assert len(woken) <= 7
     assert max(woken) <= 500
 
