@@ -24,5 +24,6 @@ if #records > 0 then
   redis.call('PUBLISH', KEYS[4], 'track')
   return new
 end
+if #ARGV > 3 then redis.call('HSETNX', KEYS[1], ARGV[4], record) end -- changes nothing, but who may not write hears of it
 redis.pcall('HINCRBY', KEYS[3], 'UNSEEN', 0) -- WAIT waits for what was written: a repeated call is to wait as well
 return 0
