@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -48,11 +49,22 @@ def track(ids: Sequence[str], url: str) -> Tracked:
     for chunk in chunks(ids):
         process.stdin.write("\n".join(chunk) + "\n")
     process.stdin.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    peak_mb, pause = 0.0, threading.Event()
+    while process.poll() is None:
+        peak_mb = max(peak_mb, high_water_mb(process.pid))
+        pause.wait(0.01)
     if process.returncode:
         raise RuntimeError(f"fleetpoll track ended with {process.returncode}")
-    return Tracked(time.monotonic() - begun, usage.ru_maxrss / 1024)
+    return Tracked(time.monotonic() - begun, peak_mb)
+
+
+def high_water_mb(pid: int) -> float:
+    """The most memory a process had since it began; what wait4 tells counts its parent's as well. 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
 def snapshot(rng: Random, status: JobStatus, now_ms: int) -> Snapshot:
