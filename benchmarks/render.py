@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks import broken, look, plots, results, tables
+from benchmarks.million import measuring as million
 from benchmarks.model import papers
 from benchmarks.scenarios.catalogue import HEADLINE, HEADLINE_LIVE, SCENARIOS
 from benchmarks.scenarios.scenario import Scenario
@@ -65,6 +66,8 @@ def blocks(folder: Path) -> dict[str, str]:
     told = [m for m in measured["learned"] if m["case"] in LEARNED_CASES]
     rendered["learned-headline"] = tables.table(told, LEARNED_COLUMNS) if told else tables.unmeasured("learned")
     rendered["headline"] = tables.table(headline, HEADLINE_COLUMNS) if headline else tables.unmeasured("known")
+    sizes = measured[million.SCENARIO.name]
+    rendered["million-longest"] = tables.table(sizes, million.LONGEST) if sizes else tables.unmeasured("million")
     rendered |= broken.blocks(folder) | look.blocks(folder)
     return rendered | {path.stem: of_the_model(path) for path in sorted(folder.glob("model-*.json"))}
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from benchmarks.results import Measurement
+from fleetpoll.state.scripts import VERBS
 
 NONE = "n/a"
 END = "<!-- /bench -->"
@@ -91,6 +92,16 @@ COLUMNS: dict[str, tuple[str, Form]] = {
     "event_wire_bytes": ("to a follower", "{:,.0f} bytes".format),
     "beat_us": ("a beat", "{:.0f} µs".format),
     "ask_us": ("a token asked for", "{:.0f} µs".format),
+    "claim_us": ("claim", "{:.0f} µs".format),
+    "close_us": ("settle", "{:.0f} µs".format),
+    "both_us": ("together", "{:.0f} µs".format),
+    "floor_us": ("floor", "{:.0f} µs".format),
+    "over_floor": ("of the floor", "{:.2f}".format),
+    "live_bytes": ("bytes a live job", "{:.0f}".format),
+    "ended_bytes": ("bytes a finished job", "{:.0f}".format),
+    "track_s": ("track all", "{:.1f} s".format),
+    "track_mb": ("track, memory", "{:.0f} MB".format),
+    **{f"longest_{verb}_ms": (verb, "{:.2f} ms".format) for verb in VERBS},
     "jain": ("fairness (Jain)", "{:.3f}".format),
     "share_min": ("fewest of a process", "{:.0f}".format),
     "share_max": ("most of a process", "{:.0f}".format),

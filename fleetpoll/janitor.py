@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleetpoll.settings import Settings
 from fleetpoll.state.rooms import Rooms
 
-STEP = 500
+STEP = 250
 FORGOTTEN_BEATS = 12
 """A worker that missed this many of its own beats is forgotten; long before, it counts as silent."""
 

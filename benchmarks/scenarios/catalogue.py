@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks import crowded, following, look, relaying, settling, sharing, starting, waiting, wire
 from benchmarks.contenders.catalogue import CONTENDERS
+from benchmarks.million import measuring as million
 from benchmarks.scenarios.cases import Case, Phase
 from benchmarks.scenarios.learning import LEARNING
 from benchmarks.scenarios.measuring import measure
@@ -190,5 +191,6 @@ SCENARIOS = {
         waiting.SCENARIO,
         relaying.SCENARIO,
         wire.SCENARIO,
+        million.SCENARIO,
     )
 }

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
 import click
 
+from fleetpoll.cli.bars import progress
 from fleetpoll.cli.options import Asked, as_json, ids_argument, ids_file, pass_asked
-from fleetpoll.cli.reading import read_ids
+from fleetpoll.cli.reading import Spool, spooled
 from fleetpoll.cli.render import emit, plural, say
-from fleetpoll.client.fleet import open_fleet
+from fleetpoll.client.fleet import open_fleet, parents
+from fleetpoll.state.scripts import chunks
+
+EachPart = Callable[[Callable[[Sequence[str]], int]], tuple[int, int]]
 
 EPILOG = """\b
 Examples:
@@ -49,14 +57,15 @@ def track(
     With --children, the end of each child of an array is published, of up to 10,000 for one ID: the fleet looks at the
     array, whose summary tells how many have ended, and at children only when there are more than it knows of.
     """
-    given = read_ids(ids, files, skip_bad=skip_bad)
-    with open_fleet(asked.settings()) as fleet:
-        new = fleet.track(given.good, again=again, children=children)
-    if given.bad:
-        say(f"{plural(len(given.bad), 'bad id')} skipped:\n{given.complaint()}")
-    already = len(given.good) - new
+    with given_ids(ids, files, "tracking", skip_bad=skip_bad) as (given, each_part):
+        for part in chunks(given) if children else ():
+            parents(part)
+        with open_fleet(asked.settings()) as fleet:
+            new, already = each_part(partial(fleet.track, again=again, children=children))
+    if given.bad.count:
+        say(f"{plural(given.bad.count, 'bad id')} skipped:\n{given.bad.complaint()}")
     if as_json:
-        emit({"new": new, "already_tracked": already, "skipped": len(given.bad)})
+        emit({"new": new, "already_tracked": already, "skipped": given.bad.count})
     else:
         click.echo(f"{new:,} new, {already:,} already tracked.")
 
@@ -72,11 +81,34 @@ def untrack(asked: Asked, ids: tuple[str, ...], files: tuple[str, ...], *, as_js
     With an array that is followed, its children are forgotten. The jobs themselves run on; who waits for them learns that
     they are gone.
     """
-    given = read_ids(ids, files)
-    with open_fleet(asked.settings()) as fleet:
-        known = fleet.untrack(given.good)
-    unknown = len(given.good) - known
+    with given_ids(ids, files, "untracking") as (_, each_part), open_fleet(asked.settings()) as fleet:
+        known, unknown = each_part(fleet.untrack)
     if as_json:
         emit({"untracked": known, "not_tracked": unknown})
     else:
         click.echo(f"{known:,} untracked, {unknown:,} were not tracked.")
+
+
+@contextmanager
+def given_ids(
+    ids: tuple[str, ...], files: tuple[str, ...], words: str, *, skip_bad: bool = False
+) -> Iterator[tuple[Spool, EachPart]]:
+    """The ids that are given, and a function that does something with a thousand at a time, while a bar shows how far it is.
+
+    It returns how many ids the calls have counted, and how many not.
+    """
+    with (
+        progress(words) as moved,
+        spooled(ids, files, skip_bad=skip_bad, on_read=lambda count: moved(count, None)) as given,
+    ):
+
+        def each_part(use: Callable[[Sequence[str]], int]) -> tuple[int, int]:
+            counted = left = done = 0
+            for part in chunks(given):
+                different = list(dict.fromkeys(part))
+                here = use(different)
+                counted, left, done = counted + here, left + len(different) - here, done + len(part)
+                moved(done, given.count)
+            return counted, left
+
+        yield given, each_part

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fleetpoll.cli import exits
+from fleetpoll.cli.bars import progress
 from fleetpoll.cli.options import Asked, as_json, ids_argument, ids_file, pass_asked
 from fleetpoll.cli.reading import read_ids
 from fleetpoll.cli.render import coloured, emit, plural, say
-from fleetpoll.cli.tables import console
 from fleetpoll.client.fleet import open_fleet
 from fleetpoll.client.waiting import Goal
 from fleetpoll.jobs import GIVEN_UP, JobStatus
@@ -70,7 +66,7 @@ def wait(
     with open_fleet(asked.settings()) as fleet:
         if not fleet.alive():
             say("No worker is alive, so nothing will change until one is started: fleetpoll worker.")
-        with progress(len(given.good)) as on_change:
+        with progress("waiting") as on_change:
             waited = fleet.wait(given.good, Goal(goal), timeout_s, on_change)
     if as_json:
         reached = {job_id: status.value for job_id, status in waited.reached.items()}
@@ -78,18 +74,6 @@ def wait(
     else:
         summarize(waited)
     ctx.exit(exit_code(waited))
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[int, int], None]]:
-    """A function that moves a bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _reached, _all: None
-        return
-    columns = (TextColumn("waiting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(err=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda reached, _all: bar.update(task, completed=reached)
 
 
 def summarize(waited: Waited) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fleetpoll.jobs import Array
-from fleetpoll.state.schedule import track_head
+from fleetpoll.state.schedule import OPENED_PER_SCRIPT, track_head
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fleetpoll.state.keys import Keys
     from fleetpoll.state.scripts import Argument, Scripts
 
-STEP = 1_000
+STEP = 500
 """How many children one script call makes or wakes."""
 HEALED = 100
 """How many arrays one sweep looks after, about."""
@@ -44,7 +44,8 @@ class Broods:
     def adopt(self, ids: Iterable[str], *, now_ms: int | None = None) -> int:
         """Follow arrays. Returns how many were not followed yet."""
         keys, head, run = adopt_keys(self._keys), track_head(now_ms), self._scripts.run
-        return sum(int(run("adopt", keys, (*head, *chunk), replicas=self._replicas)) for chunk in chunks(ids))
+        parts = chunks(ids, OPENED_PER_SCRIPT)
+        return sum(int(run("adopt", keys, (*head, *part), replicas=self._replicas)) for part in parts)
 
     def follow(self, parent: str, array: Array, *, pause_s: float = 0.0, now_ms: int | None = None) -> int:
         """Wake children of an array that is followed, if its summary says that some have ended. Returns how many.

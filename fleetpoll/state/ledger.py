@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fleetpoll.jobs import JobStatus
-from fleetpoll.state.reading import record, whole
+from fleetpoll.state.reading import whole
+from fleetpoll.state.records import record
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:

@@ -24,7 +24,14 @@ from fleetpoll.state.events import PAGE, RECENT, Pairs, as_it_came, block_ms, en
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.ledger import snapshots
 from fleetpoll.state.roster import parse_roster
-from fleetpoll.state.schedule import children_of, reopen_keys, track_head, untrack_keys
+from fleetpoll.state.schedule import (
+    FORGOTTEN_PER_SCRIPT,
+    OPENED_PER_SCRIPT,
+    children_of,
+    reopen_keys,
+    track_head,
+    untrack_keys,
+)
 from fleetpoll.state.scripts import ATTEMPTS, PAUSE_S, chunks, source
 from fleetpoll.state.steps import Result, Steps, perform_live
 from fleetpoll.state.topology import LiveSeeker, Whereabouts, servers_of
@@ -138,12 +145,14 @@ class Live:
     async def adopt(self, ids: Iterable[str]) -> int:
         """Follow arrays. Returns how many were not followed yet."""
         keys, head = adopt_keys(self.keys), track_head()
-        return sum([int(await self._acknowledged(self._adopt, keys, (*head, *chunk))) for chunk in chunks(ids)])
+        parts = chunks(ids, OPENED_PER_SCRIPT)
+        return sum([int(await self._acknowledged(self._adopt, keys, (*head, *part))) for part in parts])
 
     async def reopen(self, ids: Iterable[str], events_kept: int) -> int:
         """Watch those jobs once more that are over, as if they were new. Returns how many."""
         keys, head = reopen_keys(self.keys), (*track_head(), events_kept)
-        return sum([int(await self._acknowledged(self._reopen, keys, (*head, *chunk))) for chunk in chunks(ids)])
+        parts = chunks(ids, OPENED_PER_SCRIPT)
+        return sum([int(await self._acknowledged(self._reopen, keys, (*head, *part))) for part in parts])
 
     async def _acknowledged(self, script: Any, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """The answer of a script, once as many replicas have what it wrote as the settings ask for."""
@@ -161,12 +170,20 @@ class Live:
 
     async def untrack(self, ids: Sequence[str]) -> int:
         """Forget jobs, whatever their status, and the children of an array that is followed. Returns how many were known."""
-        keys = untrack_keys(self.keys)
-        for chunk in chunks(ids):
+        known = 0
+        for chunk in chunks(ids, FORGOTTEN_PER_SCRIPT):
             answer: Any = self._client.hmget(self.keys.broods, chunk)
-            for children in chunks(children_of(chunk, await answer)):
-                await repeated(self._untrack, keys, children)
-        return sum([int(await repeated(self._untrack, keys, chunk)) for chunk in chunks(ids)])
+            for children in chunks(children_of(chunk, await answer), FORGOTTEN_PER_SCRIPT):
+                await self._forget(children)
+            known += await self._forget(chunk)
+        return known
+
+    async def _forget(self, ids: Sequence[str]) -> int:
+        keys, known, more = untrack_keys(self.keys), 0, 1
+        while more:
+            now_known, more = await repeated(self._untrack, keys, (FORGOTTEN_PER_SCRIPT, *ids))
+            known += int(now_known)
+        return known
 
     async def get(self, ids: Sequence[str]) -> dict[str, Snapshot]:
         """The snapshots of those `ids` that are tracked."""

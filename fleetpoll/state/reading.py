@@ -1,7 +1,6 @@
 """What Redis holds, read as far as it can be read: others may write there too, another release of ours among them.
 
-A record that cannot be read is UNKNOWN, a number is 0: it must neither hide its neighbours nor stop a worker, whose next
-look writes it anew.
+A number that cannot be read is 0: it must neither hide its neighbours nor stop a worker. See records.py for snapshots.
 """
 
 from __future__ import annotations
@@ -9,23 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import msgspec
-
-from fleetpoll.jobs import JobStatus, Snapshot
-
 MOST = 2**53
 """The largest whole number that JSON, Lua and every reader have in common."""
-UNREADABLE = Snapshot(status=JobStatus.UNKNOWN)
-
-_decode = msgspec.json.Decoder(Snapshot).decode
-
-
-def record(text: str) -> Snapshot:
-    """A snapshot as the ledger has it."""
-    try:
-        return _decode(text)
-    except (ValueError, RecursionError):
-        return UNREADABLE
 
 
 def number(stored: Mapping[str, str], name: str) -> float:

@@ -17,7 +17,7 @@ from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.jobs import Snapshot, Transition
 from fleetpoll.state.delays import code_of, is_due_time, looked_ms
 from fleetpoll.state.pages import Lesson, as_price
-from fleetpoll.state.reading import record
+from fleetpoll.state.records import NEW_HEAD, NEW_TAIL, packed, record
 from fleetpoll.state.scripts import chunks
 
 if TYPE_CHECKING:
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 
 IDS_PER_LEASE = 100
 
-_encode = msgspec.json.Encoder().encode
 _brood = msgspec.json.Decoder(list[int | str]).decode
 
-# A snapshot of a job that was never seen, split around the moment that only the server's clock knows.
-_NEW_HEAD, _NEW_TAIL = _encode(Snapshot(tracked_ms=7)).decode().split("7", 1)
+OPENED_PER_SCRIPT, FORGOTTEN_PER_SCRIPT = 50, 250
+"""How many ids those scripts carry that do more for each than `track` does, so that none holds Redis up for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +116,25 @@ class Schedule:
         """Watch those jobs once more that are over, as if they were new. Returns how many."""
         keys, head = reopen_keys(self._keys), (*track_head(now_ms), events_kept)
         run = self._scripts.run
-        return sum(int(run("reopen", keys, (*head, *chunk), replicas=self._replicas)) for chunk in chunks(ids))
+        parts = chunks(ids, OPENED_PER_SCRIPT)
+        return sum(int(run("reopen", keys, (*head, *part), replicas=self._replicas)) for part in parts)
 
     def untrack(self, ids: Sequence[str]) -> int:
         """Forget jobs, whatever their status, and the children of an array that is followed. Returns how many were known."""
-        keys = untrack_keys(self._keys)
-        for chunk in chunks(ids):
+        known = 0
+        for chunk in chunks(ids, FORGOTTEN_PER_SCRIPT):
             broods: Any = self._client.hmget(self._keys.broods, chunk)
-            for children in chunks(children_of(chunk, broods)):
-                self._scripts.run("untrack", keys, children)
-        return sum(int(self._scripts.run("untrack", keys, chunk)) for chunk in chunks(ids))
+            for children in chunks(children_of(chunk, broods), FORGOTTEN_PER_SCRIPT):
+                self._forget(children)
+            known += self._forget(chunk)
+        return known
+
+    def _forget(self, ids: Sequence[str]) -> int:
+        known, more = 0, 1
+        while more:
+            now_known, more = self._scripts.run("untrack", untrack_keys(self._keys), (FORGOTTEN_PER_SCRIPT, *ids))
+            known += int(now_known)
+        return known
 
     def claim(
         self,
@@ -151,9 +159,9 @@ class Schedule:
         claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:
             return Nothing(None if wait_or_due < 0 else wait_or_due / 1000, int(live))
-        price, brood, *jobs = rest
+        price, brood, due, texts = rest
         sleepers = frozenset(job_id for job_id in brood if ":" in job_id)
-        records = {job_id: record(text) if text else Snapshot() for job_id, text in zip(jobs[::3], jobs[1::3], strict=True)}
+        records = {job_id: record(text) if text else Snapshot() for job_id, text in zip(due[::2], texts, strict=True)}
         return Lease(
             fence=fence,
             jobs=records,
@@ -163,7 +171,7 @@ class Schedule:
             asked_at=asked_at,
             trusted_until=asked_at + visibility_s - margin_s,
             price=as_price(price),
-            scores=dict(zip(records, map(float, jobs[2::3]), strict=True)),
+            scores=dict(zip(due[::2], map(float, due[1::2]), strict=True)),
             followed=frozenset(brood) - sleepers,
             sleepers=sleepers,
         )
@@ -184,9 +192,8 @@ class Schedule:
         them, to be counted.
         """
         moment_ms = lease.now_ms(self._mono()) if now_ms is None else now_ms
-        args: list[Argument] = [lease.fence, call]
-        for job_id in ids:
-            args += (job_id, lease.place(job_id) if delay_s is None else lease.later(job_id, moment_ms + _ms(delay_s)))
+        scores = [lease.place(i) if delay_s is None else lease.later(i, moment_ms + _ms(delay_s)) for i in ids]
+        args: list[Argument] = [lease.fence, call, *ids, *scores]
         return int(self._scripts.run("release", (self._keys.schedule, self._keys.totals), args))
 
     def settle(
@@ -203,9 +210,8 @@ class Schedule:
 
         `asked` is how many ids the call carried; 0 counts no call.
         """
-        args: list[Argument] = [_now(now_ms), lease.fence, events_kept, asked, lesson.text() if lesson else ""]
-        for look in looks:
-            args += _settled(look)
+        words = lesson.text() if lesson else ""
+        args = (_now(now_ms), lease.fence, events_kept, asked, words, len(looks), *_settled(looks))
         k = self._keys
         learnt_keys, brood_keys = (k.price, k.dwell, k.dwelt), (k.children, k.started)
         keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, *learnt_keys, *brood_keys)
@@ -216,7 +222,7 @@ class Schedule:
 
 def track_head(now_ms: int | None = None) -> tuple[Argument, ...]:
     """What track.lua's arguments begin with; the job ids follow."""
-    return (_now(now_ms), _NEW_HEAD, _NEW_TAIL)
+    return (_now(now_ms), NEW_HEAD, NEW_TAIL)
 
 
 def reopen_keys(keys: Keys) -> tuple[str, ...]:
@@ -235,16 +241,18 @@ def children_of(ids: Sequence[str], broods: Sequence[str | None]) -> Iterator[st
         yield from (f"{parent}:{number}" for number in range(int(_brood(brood)[0]) if brood else 0))
 
 
-def _settled(look: Look) -> list[Argument]:
-    """One job's part of settle.lua's arguments."""
-    delay = (
-        "" if look.delay_s is None else str(_ms(look.delay_s) + code_of(look.delay_s))
-    )  # text: hiredis is slow at numbers
-    record = "" if look.record is None else _encode(look.record).decode()
-    if look.transition is None:
-        return [look.job_id, delay, record, "", "", "0"]
-    event = event_fields(look.transition)
-    return [look.job_id, delay, record, look.transition.before, look.transition.after, len(event), *event]
+def _settled(looks: Sequence[Look]) -> list[Argument]:
+    """The jobs' part of settle.lua's arguments. Numbers go as text: hiredis is slow at them."""
+    args: list[Argument] = [look.job_id for look in looks]
+    args += ["" if look.delay_s is None else str(_ms(look.delay_s) + code_of(look.delay_s)) for look in looks]
+    for place, look in enumerate(looks, 1):
+        record, moved = "" if look.record is None else packed(look.record), look.transition
+        if moved is not None:
+            event = event_fields(moved)
+            args += [str(place), record, moved.before, moved.after, str(len(event)), *event]
+        elif record:
+            args += [str(place), record, "", "", "0"]
+    return args
 
 
 def event_fields(transition: Transition) -> list[str]:

@@ -44,14 +44,14 @@ VERBS = (
         "untrack",
     ),
 )
-LAW, LEARN, BROOD = "law", "learn", "brood"
+LAW, LEARN, BROOD, SLEEP = "law", "learn", "brood", "sleep"
 HEADS = {
-    **dict.fromkeys(("penalize", "refund", "reserve", "steer"), LAW),
-    **dict.fromkeys(("disband", "follow"), BROOD),
-    "settle": LEARN,
+    **dict.fromkeys(("penalize", "refund", "reserve", "steer"), (LAW,)),
+    **dict.fromkeys(("disband", "follow"), (BROOD,)),
+    "settle": (LEARN, SLEEP),
 }
 """What some verbs begin with: what a bucket is, and at which rate it refills; how dwell times are learnt;
-how the children of an array are woken."""
+how the children of an array are woken, and which of them sleep."""
 REPEATABLE = frozenset(
     {"penalize", "release", "settle", "steer", "sweep", "teach", "track", "trouble", "untrack"}
     | {"adopt", "disband", "follow", "reopen"}
@@ -63,15 +63,15 @@ A beat is not among them, because the next one comes anyway."""
 ATTEMPTS = 3
 PAUSE_S = 0.1
 
-IDS_PER_SCRIPT = 1000
+IDS_PER_SCRIPT = 500
 """How many ids one script call carries: long enough to be cheap, short enough not to hold Redis up."""
 
 Argument = str | int | float
 
 
 def source(verb: str) -> str:
-    """The text of a verb's script, with its head in front if it has one."""
-    return text(HEADS[verb]) + text(verb) if verb in HEADS else text(verb)
+    """The text of a verb's script, with its heads in front if it has any."""
+    return "".join(text(name) for name in (*HEADS.get(verb, ()), verb))
 
 
 def text(name: str) -> str:

@@ -101,7 +101,7 @@ class Brood(RuleBasedStateMachine):
         if not known:
             return
         gone = [ARRAY] if late else CHILDREN[:2]
-        self._rooms.scripts.run("untrack", keys, gone)
+        self._rooms.scripts.run("untrack", keys, [100, *gone])
         self._wanted -= set(CHILDREN if late else gone)
         self._may_end.update(CHILDREN if late else gone)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from itertools import chain
 
 import pytest
 
@@ -13,14 +14,16 @@ FIRST_LINE = re.compile(r"-- ([a-z]+): \S.*[^.\s].*")
 NAMED = re.compile(r"(KEYS|ARGV)\[(\d+)(…?)\]")
 USED = re.compile(r"(KEYS|ARGV)\[(\d+)\]")
 FROM_HERE_ON = re.compile(r"unpack\(ARGV\b|#ARGV\b|ARGV\[\D")
+LOOP = re.compile(r"\b(?:i|place) = (\d+)(?:, (?:#ARGV(?:, 2)?|count \+ \d+) do|\nwhile i <= #ARGV do)")
 FOLDER = resources.files("fleetpoll.state") / "lua"
 LINES_MAX = 60
+TEXTS = sorted({*chain.from_iterable(HEADS.values()), *VERBS})
 
 
 def parts(verb: str) -> tuple[str, str]:
     """The comment on top of a script, and the rest without comments; those of the head that it begins with behind each."""
     heads, bodies = [], []
-    for name in (verb, HEADS[verb]) if verb in HEADS else (verb,):
+    for name in (verb, *HEADS.get(verb, ())):
         lines = text(name).splitlines()
         length = next(number for number, line in enumerate(lines) if not line.startswith("--"))
         heads.append("\n".join(lines[:length]))
@@ -41,13 +44,13 @@ def used(body: str, kind: str) -> set[int]:
 
 def test_the_folder_holds_the_verbs_and_nothing_else() -> None:
     """Every script is a verb that is loaded, or a head that some begin with, and every verb has its script."""
-    assert sorted(entry.name for entry in FOLDER.iterdir()) == [f"{name}.lua" for name in sorted({*HEADS.values(), *VERBS})]
+    assert sorted(entry.name for entry in FOLDER.iterdir()) == [f"{name}.lua" for name in TEXTS]
 
 
 @pytest.mark.parametrize("verb", sorted(HEADS))
 def test_a_verb_with_a_head_is_run_with_the_head_in_front(verb: str) -> None:
     """What reads and refills a bucket stands once, and every verb on a bucket begins with it."""
-    assert source(verb) == text(HEADS[verb]) + text(verb)
+    assert source(verb) == "".join(map(text, HEADS[verb])) + text(verb)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -89,7 +92,7 @@ def test_a_head_names_the_arguments_that_the_body_uses(verb: str) -> None:
 def test_the_loop_over_arguments_begins_where_the_head_says(verb: str) -> None:
     """ARGV[n…] in the head is a loop from n in the body."""
     head, body = parts(verb)
-    begins = {int(start) for start in re.findall(r"\bi = (\d+)(?:, #ARGV(?:, 2)? do|\nwhile i <= #ARGV do)", body)}
+    begins = {int(start) for start in LOOP.findall(body)}
 
     assert begins == {int(number) for _, number, more in NAMED.findall(head) if more}
 
@@ -113,7 +116,7 @@ def test_a_script_never_walks_the_keys(verb: str) -> None:
     assert not re.search(r"'(KEYS|SCAN|HSCAN|ZSCAN|SSCAN|FLUSHDB|FLUSHALL|EVAL|LOAD)'", body)
 
 
-@pytest.mark.parametrize("name", sorted({*HEADS.values(), *VERBS}))
+@pytest.mark.parametrize("name", TEXTS)
 def test_a_script_is_short(name: str) -> None:
     """One file fits on one screen or so."""
     assert len(text(name).splitlines()) <= LINES_MAX

@@ -34,16 +34,21 @@ if made < size then
 end
 
 local woken, new = 0, 0
-local function wake(child, for_good)
-  local id = parent .. ':' .. tonumber(string.sub(child, 38))
-  local settled = redis.call('ZSCORE', KEYS[4], id) -- by a release that knows nothing of broods
-  if settled or for_good then
-    redis.call('ZREM', KEYS[6], child)
-    redis.call('ZREM', KEYS[7], child)
+local function wake(sleeping, for_good)
+  if #sleeping == 0 then return end
+  local ids, gone, records, due = {}, {}, {}, {}
+  for at, child in ipairs(sleeping) do ids[at] = parent .. ':' .. tonumber(string.sub(child, 38)) end
+  local settled = redis.call('ZMSCORE', KEYS[4], unpack(ids)) -- by a release that knows nothing of broods
+  local known = redis.call('HMGET', KEYS[2], unpack(ids))
+  for at, id in ipairs(ids) do
+    if settled[at] or for_good then gone[#gone + 1] = sleeping[at] end
+    if not settled[at] then due[#due + 1], due[#due + 2] = now, id end
+    if not settled[at] and not known[at] then records[#records + 1], records[#records + 2] = id, ARGV[4] .. stamp .. ARGV[5] end
   end
-  if settled then return end
-  new = new + redis.call('HSETNX', KEYS[2], id, ARGV[4] .. stamp .. ARGV[5])
-  woken = woken + redis.call('ZADD', KEYS[1], 'NX', stamp, id)
+  if #records > 0 then new = new + redis.call('HSET', KEYS[2], unpack(records)) end
+  if #due > 0 then woken = woken + redis.call('ZADD', KEYS[1], 'NX', unpack(due)) end
+  if #gone > 0 then redis.call('ZREM', KEYS[6], unpack(gone)) end
+  if #gone > 0 then redis.call('ZREM', KEYS[7], unpack(gone)) end
 end
 local function count_and_ring()
   if new > 0 then redis.call('HINCRBY', KEYS[3], 'UNSEEN', new) end

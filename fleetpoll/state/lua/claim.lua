@@ -9,7 +9,7 @@
 -- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] limit                            ARGV[4] patience ms
 -- KEYS[3] totals    hash counter -> number        ARGV[5] worker id, '' = nobody's
 -- KEYS[4] leases    hash worker id -> fence       KEYS[5] price, string: ln p of a look     KEYS[6] broods, KEYS[7] children, see follow.lua
--- Returns {now, live, fence, due ms of the oldest, price or '', {id of a brood or of a child of one, …}, id, snapshot, score, id, …}
+-- Returns {now, live, fence, due ms of the oldest, price or '', {id of a brood or of a child of one, …}, {id, score, …}, {snapshot, …}}
 --      or {now, live, '', ms until it may be worth asking}, where -1 ms means that nothing is scheduled at all
 local now = tonumber(ARGV[1])
 if not now then
@@ -18,10 +18,8 @@ if not now then
 end
 local limit, patience, by_now = tonumber(ARGV[2]), tonumber(ARGV[4]), string.format('%.1f', now + 0.5)
 local reply, last = {string.format('%.0f', now), redis.call('ZCARD', KEYS[1]), ''}, ARGV[5] ~= '' and redis.call('HGET', KEYS[4], ARGV[5])
-if last then
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], last, last)) do
-    redis.call('ZADD', KEYS[1], string.format('%.0f', now - math.max(0, patience)), id)
-  end
+for _, id in ipairs(last and redis.call('ZRANGEBYSCORE', KEYS[1], last, last) or {}) do
+  redis.call('ZADD', KEYS[1], math.floor(now - math.max(0, patience)), id)
 end
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. by_now, 'WITHSCORES', 'LIMIT', 0, limit)
@@ -46,15 +44,17 @@ end
 local ids, scored, part = {}, {}, 0.5 + redis.call('HINCRBY', KEYS[3], 'claims', 1) % 2048 / 4096
 reply[3] = string.format('%.12f', math.floor(now + tonumber(ARGV[3])) + part)
 reply[4], reply[5], reply[6] = string.format('%.0f', math.floor(due[2])), redis.call('GET', KEYS[5]) or '', {}
-for i = 1, #due, 2 do
-  ids[#ids + 1], scored[i], scored[i + 1] = due[i], reply[3], due[i]
+for at = 1, #due / 2 do
+  local id = due[2 * at - 1]
+  ids[at], scored[2 * at - 1], scored[2 * at] = id, reply[3], id
 end
 redis.call('ZADD', KEYS[1], 'XX', unpack(scored))
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], reply[3]) end
-local broods = redis.call('EXISTS', KEYS[6]) == 1 and redis.call('HMGET', KEYS[6], unpack(ids))
-for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
-  reply[3 * i + 4], reply[3 * i + 5], reply[3 * i + 6] = ids[i], record or '', due[2 * i]
-  local child = broods and string.byte(ids[i], 37) == 58 and string.format('%s:%05d', string.sub(ids[i], 1, 36), string.sub(ids[i], 38))
-  if broods and broods[i] or child and redis.call('ZSCORE', KEYS[7], child) then table.insert(reply[6], ids[i]) end
+reply[7], reply[8] = due, redis.call('HMGET', KEYS[2], unpack(ids))
+if redis.call('EXISTS', KEYS[6]) == 0 then return reply end
+local broods = redis.call('HMGET', KEYS[6], unpack(ids))
+for at, id in ipairs(ids) do
+  local child = string.byte(id, 37) == 58 and string.format('%s:%05d', string.sub(id, 1, 36), string.sub(id, 38))
+  if broods[at] or child and redis.call('ZSCORE', KEYS[7], child) then table.insert(reply[6], id) end
 end
 return reply

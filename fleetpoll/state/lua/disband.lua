@@ -3,7 +3,7 @@
 -- KEYS[1] to KEYS[8], ARGV[1] to ARGV[6]: see brood.lua
 -- Returns {how many were woken, 1 = there are more: call again}
 local children = redis.call('ZRANGEBYLEX', KEYS[6], first, past, 'LIMIT', 0, step)
-for _, child in ipairs(children) do wake(child, true) end
+wake(children, true)
 count_and_ring()
 if #children == step then return {woken, 1} end
 redis.call('HDEL', KEYS[5], parent)

@@ -19,7 +19,7 @@ local function circle(range, at, count)
     for _, child in ipairs(range(first, '[' .. last, count - #next)) do next[#next + 1] = child end
   end
   brood[at] = next[#next] or ''
-  for _, child in ipairs(next) do wake(child, false) end
+  wake(next, false)
   return #next
 end
 local function started(from, to, count) return redis.call('ZRANGEBYLEX', KEYS[7], from, to, 'LIMIT', 0, count) end

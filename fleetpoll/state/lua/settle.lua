@@ -1,60 +1,58 @@
 -- settle: close a lease with results: record, publish and reschedule in one step, for each job that is still held.
 -- It also takes in what the worker has learnt, see learn.lua, but not twice: only if a job was still held.
 -- Fenced: a job whose score is not the fence any more belongs to somebody else and is left alone, so that a late or a
--- repeated settle changes nothing. Each job is five fields, and four transitions more when it moved:
+-- repeated settle changes nothing. Few commands for all jobs together, because Lua's way to each costs more than its work.
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] now in ms, '' = server clock     ARGV[4] ids in the call, 0 = count no call
--- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] fence                            ARGV[6…] per job: id,
--- KEYS[3] counts    hash status -> jobs           ARGV[3] length of the stream                 ms until the next look ('' = finished; see claim.lua),
--- KEYS[4] finished  zset job id -> settled ms                                                  snapshot ('' = as it was),
--- KEYS[5] events    stream                                                                     status before, status now ('' = no transition),
--- KEYS[6] totals    hash counter -> number                                                     n, and n fields and values of the event
--- KEYS[10] children, KEYS[11] started: zsets of the children of arrays that are followed, see follow.lua
+-- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] fence                            ARGV[6] how many jobs, at most 1,000
+-- KEYS[3] counts    hash status -> jobs           ARGV[3] length of the stream             ARGV[7…] their ids; for each the ms
+-- KEYS[4] finished  zset job id -> settled ms     until the next look ('' = finished; see claim.lua); then, for each of which
+-- KEYS[5] events    stream                        there is more to write, its place, snapshot, status before, status now
+-- KEYS[6] totals    hash counter -> number        ('' = no transition), n, and n fields and values of the event
+-- KEYS[10] children, KEYS[11] started: see sleep.lua
 -- Returns {kept, lost, price, page, page, …}: how many jobs were still held, how many were not, and what learn.lua adds
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
--- Whether a job is the child of an array that is followed, and not over: then it sleeps until it is woken.
-local function sleeps(id, after, over)
-  local child, runs = string.format('%s:%05d', string.sub(id, 1, 36), string.sub(id, 38)), after == 'STARTING' or after == 'RUNNING'
-  if over then redis.call('ZREM', KEYS[10], child) end
-  if over or after ~= '' and not runs then redis.call('ZREM', KEYS[11], child) end
-  local asleep = not over and redis.call('ZSCORE', KEYS[10], child)
-  if asleep and runs then redis.call('ZADD', KEYS[11], 0, child) end
-  return asleep
-end
+local count, kept, held = tonumber(ARGV[6]), 0, {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[2], ARGV[2])) do held[id] = true end
+for place = 7, count + 6 do kept = kept + (held[ARGV[place]] and 1 or 0) end
 
-local fence, kept, lost = tonumber(ARGV[2]), 0, 0
-local i = 6
+local after, records, counts, i = {}, {}, {}, 7 + 2 * count
 while i <= #ARGV do
-  local id, delay, record, before, after, n = unpack(ARGV, i, i + 5)
-  n = tonumber(n)
-  if tonumber(redis.call('ZSCORE', KEYS[1], id) or 0) == fence then
-    kept = kept + 1
-    if record ~= '' then redis.call('HSET', KEYS[2], id, record) end
-    if after ~= '' then
-      redis.call('HINCRBY', KEYS[3], before, -1)
-      redis.call('HINCRBY', KEYS[3], after, 1)
-      redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, i + 6, i + 5 + n))
+  local place, record, before, status, n = unpack(ARGV, i, i + 4)
+  local id = ARGV[place + 6]
+  if held[id] then
+    if record ~= '' then records[#records + 1], records[#records + 2] = id, record end
+    if status ~= '' then
+      after[id], counts[before] = status, (counts[before] or 0) - 1
+      counts[status] = (counts[status] or 0) + 1
+      redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, i + 5, i + 4 + n))
     end
-    local over = delay == ''
-    local asleep = string.byte(id, 37) == 58 and sleeps(id, after, over) -- 58 is the colon of a child's id
-    if over or asleep then redis.call('ZREM', KEYS[1], id) end
-    if over then
-      redis.call('ZADD', KEYS[4], string.format('%.0f', now), id)
-    elseif not asleep then
-      redis.call('ZADD', KEYS[1], string.format('%.12f', now + tonumber(delay)), id)
-    end
-  else
-    lost = lost + 1
   end
-  i = i + 6 + n
+  i = i + 5 + n
 end
+if #records > 0 then redis.call('HSET', KEYS[2], unpack(records)) end
+for status, more in pairs(counts) do redis.call('HINCRBY', KEYS[3], status, more) end
+
+local asleep, due, over, gone = sleepers(count, held, after), {}, {}, {}
+for place = 7, count + 6 do
+  local id, delay = ARGV[place], ARGV[place + count]
+  if held[id] and delay ~= '' and not asleep[id] then
+    due[#due + 1], due[#due + 2] = now + delay, id
+  elseif held[id] then
+    gone[#gone + 1] = id
+    if delay == '' then over[#over + 1], over[#over + 2] = now, id end
+  end
+end
+if #due > 0 then redis.call('ZADD', KEYS[1], unpack(due)) end
+if #over > 0 then redis.call('ZADD', KEYS[4], unpack(over)) end
+if #gone > 0 then redis.call('ZREM', KEYS[1], unpack(gone)) end
 if ARGV[4] ~= '0' and kept > 0 then
   redis.call('HINCRBY', KEYS[6], 'calls', 1)
   redis.call('HINCRBY', KEYS[6], 'ids', ARGV[4])
 end
-local reply = {kept, lost}
+local reply = {kept, count - kept}
 if ARGV[5] ~= '' and kept > 0 then learn(now, reply) end
 return reply

@@ -1,0 +1,1 @@
+"""How a ledger of ten thousand to a million jobs is carried."""
