@@ -33,4 +33,4 @@ def _place(settings: Settings, *, aws: bool) -> Place:
             return (*place_of(settings), settings.endpoint_url)
         except (AwsError, SettingsError):  # which the check of this fleet's AWS reports
             pass
-    return settings.role_arn or settings.profile, settings.region, settings.endpoint_url
+    return settings.role_account or settings.profile, settings.region, settings.endpoint_url
