@@ -206,7 +206,8 @@ class Sources:
         if not self.sections:
             return Settings(**self.common | self.flags)
         if self.named is None and len(self.sections) > 1:
-            raise SettingsError(f"Which fleet? Name one by --fleet or FLEETPOLL_FLEET: {self.file} has {self.listed}.")
+            hows = "--fleet, FLEETPOLL_FLEET or the schema of an Airflow connection"
+            raise SettingsError(f"Which fleet? Name one by {hows}: {self.file} has {self.listed}.")
         return self.fleet(self.named or next(iter(self.sections)))
 
 

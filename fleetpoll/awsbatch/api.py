@@ -121,7 +121,8 @@ class BatchApi:
         client = open_client(self._settings, parameter_validation=False)
         whole_s = self._settings.connect_timeout + self._settings.read_timeout
         bounded = Bounded(client._endpoint.http_session, whole_s, system_mono)  # noqa: SLF001 - it has the proxies and certificates
-        direct = Direct(client, bounded)
+        direct = Direct(bounded)
+        client.meta.events.register("before-sign.batch.DescribeJobs", direct.meet)
         client.meta.events.register("before-send.batch.DescribeJobs", direct)
         client.meta.events.register("before-send.batch.DescribeJobs", bounded)
         client.meta.events.register("before-parse.batch.DescribeJobs", _take_body)

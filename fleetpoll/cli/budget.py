@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleetpoll.cli.every import exit_code, say_of
+from fleetpoll.cli.every import exit_code, say_of, tell
 from fleetpoll.cli.options import Asked, as_json, every_fleet, pass_asked
 from fleetpoll.cli.render import emit
 from fleetpoll.cli.tables import console, table
@@ -108,37 +108,39 @@ def figures(view: BucketView) -> tuple[str, ...]:
 @click.argument("rate", type=click.FloatRange(min=0, min_open=True), required=False)
 @click.option("--unpin", is_flag=True, help="Let the rate go: it adapts by itself again.")
 @operation_option
+@every_fleet
+@click.pass_context
 @pass_asked
-def set_rate(asked: Asked, rate: float | None, operation: str, *, unpin: bool) -> None:
-    """Pin the rate of an operation to RATE calls a second.
+def set_rate(asked: Asked, ctx: click.Context, rate: float | None, operation: str, *, unpin: bool, every: bool) -> None:
+    """Pin the rate of an operation to RATE calls a second, with --all of each fleet.
 
     Above or below the configured one; throttles do not move a pinned rate.
     """
     if (rate is None) is not unpin:
         raise SettingsError("Give a RATE to pin, or --unpin to let it go.")
-    with open_fleet(asked.settings()) as fleet:
-        fleet.bucket(operation).pin(rate)
-    click.echo(f"{operation} adapts by itself again." if rate is None else f"{operation} is pinned to {rate:g} calls/s.")
+    words = f"{operation} adapts by itself again." if rate is None else f"{operation} is pinned to {rate:g} calls/s."
+    tell(asked, ctx, lambda fleet: fleet.bucket(operation).pin(rate), words, every=every)
 
 
 @budget.command()
 @operation_option
+@every_fleet
+@click.pass_context
 @pass_asked
-def pause(asked: Asked, operation: str) -> None:
+def pause(asked: Asked, ctx: click.Context, operation: str, *, every: bool) -> None:
     """Grant no calls of an operation to anybody until `resume`."""
-    with open_fleet(asked.settings()) as fleet:
-        fleet.bucket(operation).pause(True)
-    click.echo(f"{operation} is paused; fleetpoll budget resume ends it.")
+    words = f"{operation} is paused; fleetpoll budget resume ends it."
+    tell(asked, ctx, lambda fleet: fleet.bucket(operation).pause(True), words, every=every)
 
 
 @budget.command()
 @operation_option
+@every_fleet
+@click.pass_context
 @pass_asked
-def resume(asked: Asked, operation: str) -> None:
+def resume(asked: Asked, ctx: click.Context, operation: str, *, every: bool) -> None:
     """End the pause of an operation."""
-    with open_fleet(asked.settings()) as fleet:
-        fleet.bucket(operation).pause(False)
-    click.echo(f"{operation} goes on.")
+    tell(asked, ctx, lambda fleet: fleet.bucket(operation).pause(False), f"{operation} goes on.", every=every)
 
 
 def override(view: BucketView) -> str:

@@ -1,20 +1,24 @@
-"""All fleets of a file at a glance: a row for each, also for one that does not answer."""
+"""All fleets of a file at once: a row for each at a glance, an order to each; one that does not answer holds up no other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.text import Text
 
 from fleetpoll.cli import exits
 from fleetpoll.cli.render import emit, say, span
 from fleetpoll.cli.tables import console, table
+from fleetpoll.client.fleet import open_fleet
+from fleetpoll.client.many import ask_each
 from fleetpoll.errors import RedisDenied
 from fleetpoll.text import masked, safe
 
 if TYPE_CHECKING:
+    from fleetpoll.cli.options import Asked
     from fleetpoll.client.fleet import Fleet
     from fleetpoll.client.many import Heard
     from fleetpoll.client.status import FleetStatus
@@ -96,6 +100,22 @@ def trouble(one: Heard[Glance]) -> str:
     if status.order is not None:
         said.append(f"told to {status.order.kind.value}")
     return safe(", ".join(said))
+
+
+def tell(asked: Asked, ctx: click.Context, order: Callable[[Fleet], None], words: str, *, every: bool) -> None:
+    """Give an order to one fleet, or to all, and say of each that it has it; the rest is told it in any case."""
+    if not every:
+        with open_fleet(asked.settings()) as fleet:
+            order(fleet)
+        click.echo(words)
+        return
+    heard = list(ask_each(asked.fleets(), order))
+    for one in heard:
+        if one.error is None:
+            click.echo(f"{one.settings.fleet}: {words}")
+        else:
+            say_of(one, as_json=False)
+    ctx.exit(exit_code(heard))
 
 
 def say_of(one: Heard[Any], *, as_json: bool) -> None:

@@ -67,6 +67,9 @@ def check_server(facts: ServerFacts) -> Iterator[Finding]:
         old, name = facts.compatible < VERSION_MIN, f"{facts.flavour} {facts.version}"
         yield graded("redis", old, f"{name} answers", "Use Redis 6.2, Valkey 7.2 or newer.", Grade.FAIL)
     yield Finding("topology", Grade.OK, facts.topology)
+    if facts.all_or_none is not None:
+        found = "a node that is gone stops " + ("all fleets" if facts.all_or_none else "no fleets but its own")
+        yield graded("coverage", facts.all_or_none, found, "Set `cluster-require-full-coverage no` on each node.")
     if facts.append_only is None:
         yield Finding("durability", Grade.WARN, "it does not say whether its AOF is on", "Make sure that it is.")
     else:

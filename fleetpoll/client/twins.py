@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from fleetpoll.awsbatch.whose import place_of
 from fleetpoll.client.checkup import Finding, Grade
+from fleetpoll.client.many import AT_ONCE
 from fleetpoll.errors import AwsError, SettingsError
 from fleetpoll.settings import Settings
 
@@ -18,8 +21,9 @@ Place = tuple[str | None, ...]
 def check_twins(fleets: Sequence[Settings], *, aws: bool) -> Iterator[Finding]:
     """A warning for each account and Region that several fleets have; with `aws`, STS says whose credentials are whose."""
     places: dict[Place, list[str]] = defaultdict(list)
-    for settings in fleets:
-        places[_place(settings, aws=aws)].append(settings.fleet)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for settings, place in zip(fleets, pool.map(partial(_place, aws=aws), fleets), strict=True):
+            places[place].append(settings.fleet)
     for place, names in places.items():
         if len(names) > 1:
             where = " in ".join(filter(None, place[:2])) or "the same account and Region"
@@ -33,4 +37,4 @@ def _place(settings: Settings, *, aws: bool) -> Place:
             return (*place_of(settings), settings.endpoint_url)
         except (AwsError, SettingsError):  # which the check of this fleet's AWS reports
             pass
-    return settings.role_arn or settings.profile, settings.region, settings.endpoint_url
+    return settings.role_account or settings.profile, settings.region, settings.endpoint_url

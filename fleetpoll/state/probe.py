@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from redis.sentinel import SentinelConnectionPool
 
-from fleetpoll.errors import RedisDenied
+from fleetpoll.errors import RedisDenied, StateError
 
 if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
 
 PINGS = 5
+FULL_COVERAGE = "cluster-require-full-coverage"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a server says of itself, by INFO alone: managed services do not answer CONFIG."""
+    """What a server says of itself, by INFO: managed services do not answer CONFIG, which only a Cluster is asked for."""
 
     flavour: str  # redis or valkey
     version: str
@@ -30,6 +31,7 @@ class ServerFacts:
     round_trip_s: float  # median of a few
     ahead_s: float  # its clock minus ours
     topology: str  # which server it is, and among which others
+    all_or_none: bool | None = None  # a node that is gone stops a whole Cluster; None: it does not say, or is no Cluster
 
 
 def probe(client: Connection) -> ServerFacts:
@@ -51,6 +53,7 @@ def probe(client: Connection) -> ServerFacts:
         round_trip_s=median(trips),
         ahead_s=median(offsets),
         topology=topology(client, info),
+        all_or_none=_all_or_none(client) if info.get("cluster_enabled") else None,
     )
 
 
@@ -66,6 +69,15 @@ def topology(client: Connection, info: dict[str, Any]) -> str:
     if pool.service_name:
         return f"{host}:{port}, the primary of {pool.service_name} under Sentinels{comma}{with_replicas}"
     return f"{host}:{port}, the node of a Cluster that has this fleet's slot{comma}{with_replicas}"
+
+
+def _all_or_none(client: Connection) -> bool | None:
+    """Whether a Cluster needs a node for each slot; None if this user may not know, or nobody."""
+    try:
+        found: Any = client.config_get(FULL_COVERAGE)
+    except StateError:
+        return None
+    return None if FULL_COVERAGE not in found else bool(found[FULL_COVERAGE] == "yes")
 
 
 def _ask_time(client: Connection) -> tuple[float, float]:

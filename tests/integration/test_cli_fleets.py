@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from fleetpoll.client.troubles import shared
+from fleetpoll.client.twins import check_twins
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import SimulatorConfig
 from fleetpoll.simulator.process import Simulator
 from fleetpoll.state.access import Role, rules
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.rooms import Rooms, open_rooms
-from fleetpoll.state.roster import OrderKind
+from fleetpoll.state.roster import Facts, OrderKind
 from tests.ids import make_ids
 from tests.integration.bad_server import serving
 from tests.integration.cli_helpers import SCRIPT, Cli, wait_until
@@ -116,6 +117,36 @@ def test_all_budgets(cli: Cli, us: Rooms, fleet_name: str) -> None:
     assert found[f"{fleet_name}-us", "DescribeJobs"] == 3.0
 
 
+def test_orders_to_all_fleets(cli: Cli, rooms: Rooms, us: Rooms, fleet_name: str) -> None:
+    """Each has what it is told, and it is said of each."""
+    for words, told in (("drain", OrderKind.DRAIN), ("resume", None)):
+        done = cli("fleet", words, "--all")
+        standing = [each.roster.order() for each in (rooms, us)]
+
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [line.partition(": ")[0] for line in done.stdout.splitlines()] == [fleet_name, f"{fleet_name}-us"]
+        assert [order and order.kind for order in standing] == [told, told]
+
+    assert cli("budget", "pause", "--all").stdout.count("DescribeJobs is paused") == 2
+    assert cli("budget", "set", "3", "--all").returncode == 0
+    views = [each.buckets["DescribeJobs"].view() for each in (rooms, us)]
+    assert [(view.paused, view.pinned) for view in views] == [(True, 3.0), (True, 3.0)]
+
+
+def test_the_workers_of_all_fleets(cli: Cli, rooms: Rooms, us: Rooms, fleet_name: str) -> None:
+    """A process that serves two fleets stands on the roster of each."""
+    assert (nobody := cli("fleet", "workers", "--all")).returncode == 0
+    assert "No workers" in nobody.stderr
+    for each in (rooms, us):
+        each.roster.beat("w1", Facts(host="here", pid=7, started_ms=each.roster.now_ms(), beat_s=60.0))
+
+    found = [(at["fleet"], at["id"], at["alive"]) for at in cli.objects("fleet", "workers", "--all")]
+    rows = [line.split()[:3] for line in cli("fleet", "workers", "--all").stdout.splitlines() if fleet_name in line]
+
+    assert found == [(fleet_name, "w1", True), (f"{fleet_name}-us", "w1", True)]
+    assert rows == [[fleet_name, "here", "7"], [f"{fleet_name}-us", "here", "7"]]
+
+
 def test_the_doctor_sees_all_fleets_and_those_that_are_one_to_aws(cli: Cli, file: Path, fleet_name: str) -> None:
     """Each has its credentials tried; two of one account and Region are warned of, be they named ever so differently."""
     with serving(Sts()) as sts, serving(Aws()) as aws:
@@ -134,6 +165,16 @@ def test_the_doctor_sees_all_fleets_and_those_that_are_one_to_aws(cli: Cli, file
     assert "111122223333 in eu-west-1" in done[-1]["found"]
     assert (other.returncode, "allowance" in other.stdout) == (0, False)
     assert other.stdout.count("checks passed") == 2
+
+
+def test_two_roles_of_one_account_are_seen_without_asking_aws() -> None:
+    """Their ARNs have its number; another Region is another allowance."""
+    one, two = (Settings(fleet=name, region="eu-west-1", role_arn=f"{ROLE}/{name}") for name in ("one", "two"))
+    far = Settings(fleet="far", region="us-east-1", role_arn=ROLE)
+
+    (found,) = check_twins([one, two, far], aws=False)
+
+    assert found.found == "one, two share one: they are all of 111122223333 in eu-west-1"
 
 
 def test_a_user_for_all_fleets_has_the_keys_of_each(cli: Cli, fleet_name: str) -> None:

@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 from botocore.credentials import Credentials
 
 from fleetpoll.awsbatch.api import BatchApi
-from fleetpoll.errors import AwsError
+from fleetpoll.errors import AccessDenied, AwsError
 from fleetpoll.jobs import JobStatus
 from tests.integration.bad_server import UNKNOWN, Answer, BadServer, serving
 
@@ -123,27 +123,45 @@ def test_a_request_that_we_would_have_written_otherwise_leaves_all_calls_to_the_
     assert api._direct.pattern is None
 
 
-def test_an_sdk_that_has_lost_a_private_part_makes_all_calls_itself(
-    aws: BadServer, api_at: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_sdk_that_does_not_show_its_signer_makes_all_calls_itself(aws: BadServer, api_at: Make) -> None:
     """What is not there costs CPU, and nothing else."""
-    monkeypatch.delattr(BaseClient, "_get_credentials")
     api = api_at(aws.url, region="eu-west-1")
+    api._client.meta.events.unregister("before-sign.batch.DescribeJobs", api._direct.meet)
 
     assert len([api.describe(IDS) for _ in range(3)]) == len(aws.heads) == 3
     assert api._direct.pattern is None
 
 
-def test_renewed_credentials_sign_the_next_call(aws: BadServer, api_at: Make) -> None:
-    """The credentials are asked for anew for each call, as botocore asks, so that those that expire are renewed."""
+@pytest.mark.parametrize(("before", "after"), [(None, "with a token"), ("with a token", None), ("one", "another")])
+def test_renewed_credentials_sign_the_next_call(
+    aws: BadServer, api_at: Make, monkeypatch: pytest.MonkeyPatch, before: str | None, after: str | None
+) -> None:
+    """The credentials are asked for anew for each call, as botocore asks; a token that they have is signed, too."""
+    if before:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", before)
     api = api_at(aws.url, region="eu-west-1")
     api.describe(IDS)
-    api._client._request_signer._credentials = Credentials("ASIANEWNEWNEWNEWNEW0", "another", "with a token")
+    api._client._request_signer._credentials = Credentials("ASIANEWNEWNEWNEWNEW0", SECRET, after)
 
     api.describe(IDS)
 
-    assert "Credential=ASIANEWNEWNEWNEWNEW0/" in aws.heads[1]["authorization"]
-    assert aws.heads[1]["x-amz-security-token"] == "with a token"
+    head = aws.heads[1]
+    assert "Credential=ASIANEWNEWNEWNEWNEW0/" in head["authorization"]
+    assert head.get("x-amz-security-token") == after
+    assert ("x-amz-security-token" in head["authorization"]) is bool(after)
+    assert head["authorization"].rpartition("Signature=")[2] == signature(aws, 1, after)
+
+
+def test_a_client_without_credentials_any_more_is_denied(aws: BadServer, api_at: Make) -> None:
+    """As botocore says it; nothing is sent."""
+    api = api_at(aws.url, region="eu-west-1")
+    api.describe(IDS)
+    api._client._request_signer._credentials = None
+
+    with pytest.raises(AccessDenied) as caught:
+        api.describe(IDS)
+
+    assert (caught.value.code, len(aws.heads)) == ("NoCredentialsError", 1)
 
 
 def test_clients_share_what_they_are_made_of(api_at: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.rig import wait_until
+from fleetpoll.client.checkup import Grade, check_up
 from fleetpoll.client.many import ask_each
 from fleetpoll.errors import RedisUnavailable
 from fleetpoll.settings import Settings
@@ -17,12 +18,20 @@ def fleets_of(nodes: Cluster, count: int) -> list[Settings]:
     return [Settings(fleet=f"fleet-{n}", redis_url=nodes.url) for n in range(count)]
 
 
+def coverage(nodes: Cluster) -> tuple[Grade, str]:
+    """What the doctor says of a Cluster that has lost a node."""
+    (settings,) = fleets_of(nodes, 1)
+    return next((at.grade, at.found) for at in check_up(settings, aws=False) if at.check == "coverage")
+
+
 def test_a_node_that_is_away_takes_its_own_fleets_and_no_others(tmp_path: Path) -> None:
     """Each of them says so, the others answer, and all do when it is back."""
     with cluster(tmp_path, "p") as nodes:
+        assert coverage(nodes) == (Grade.WARN, "a node that is gone stops all fleets")
         for one in nodes.servers:
             with one.client() as client:
                 client.config_set("cluster-require-full-coverage", "no")
+        assert coverage(nodes) == (Grade.OK, "a node that is gone stops no fleets but its own")
         fleets = fleets_of(nodes, 12)
         assert {heard.answer for heard in ask_each(fleets, lambda fleet: fleet.track(make_ids(2)))} == {2}
         gone = nodes.primary(fleets[0].fleet)

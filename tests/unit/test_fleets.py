@@ -105,7 +105,7 @@ def test_of_several_one_must_be_named(write: Write) -> None:
     config = write(TWO)
 
     with pytest.raises(
-        SettingsError, match=r"Which fleet\? Name one by --fleet or FLEETPOLL_FLEET: .* has eu, prod/us\.1\."
+        SettingsError, match=r"Which fleet\? Name one by --fleet, FLEETPOLL_FLEET or the schema .*: .* has eu, prod/us\.1\."
     ):
         load({}, config)
     said = "fleets.toml has no [fleets.prod/us]; did you mean prod/us.1? It has eu, prod/us.1."
