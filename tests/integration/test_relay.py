@@ -66,9 +66,9 @@ def webhook(to: Receiver, timeout_s: float = 5.0) -> Webhook:
 
 
 @contextmanager
-def relaying(rooms: Rooms, sink: Sink, plan: Plan = PLAN, **more: Any) -> Iterator[Relay]:
-    """A relay in a thread, for as long as the block lasts."""
-    relay, over = Relay(rooms, plan_of(plan, **more), sink), threading.Event()
+def relaying(rooms: Rooms, sink: Sink, over: threading.Event | None = None, **more: Any) -> Iterator[Relay]:
+    """A relay in a thread, until `over` is set, or the block ends."""
+    relay, over = Relay(rooms, plan_of(PLAN, **more), sink), over or threading.Event()
     failure = list[BaseException]()
 
     def run() -> None:
@@ -236,6 +236,25 @@ def test_a_slow_sink_keeps_what_it_is_given(told: Rooms, redis_url: str, setting
         assert quick.came == []
     other.close()
     assert group(told, settings) == (0, 0)
+
+
+def test_a_relay_that_leaves_begins_with_nothing_more_and_is_heard_of(
+    told: Rooms, redis_url: str, settings: Settings, inbox: Receiver
+) -> None:
+    """What waits for a free thread is given back; what is under way is not taken over, however long it takes."""
+    other = open_rooms(redis_url, settings)
+    over = threading.Event()
+    with receiver(held=True) as slow:
+        with relaying(told, webhook(slow, 30.0), over, takeover_s=0.4, parallel=2) as relay:
+            wait_until(lambda: len(slow.came) == 2 and relay._desk.under_way == 4, "two are under way, two wait for a thread")
+            over.set()
+            with relaying(other, webhook(inbox), takeover_s=0.4):
+                beats = relay._kept_at
+                wait_until(lambda: relay._kept_at > beats + 1.0, "ten signs of life")
+                slow.hold.set()
+                wait_until(lambda: len(inbox.done) == 4, "the other has the rest")
+    other.close()
+    assert (len(slow.came), len(inbox.came), group(told, settings)[1]) == (2, 4, 0)
 
 
 def test_what_others_took_over_is_not_sent_as_well(told: Rooms, settings: Settings, inbox: Receiver) -> None:
