@@ -1,7 +1,7 @@
 """Connections whose answers are there in time as a whole.
 
-A time-out of a socket bounds each pause: whoever sends a byte now and then, headers without end or a body in drops, would hold
-a delivery for ever.
+A time-out of a socket bounds each pause: whoever sends a byte now and then, headers without end or a body in drops, would
+hold a delivery for ever.
 """
 
 from __future__ import annotations

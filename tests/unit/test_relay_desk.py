@@ -87,7 +87,7 @@ def test_one_job_goes_one_by_one() -> None:
 
 
 def test_what_is_barred_is_nothing_to_wait_for() -> None:
-    """Nothing can go before what bars it is tried again, however long it has waited: else the relay would ask without a pause."""
+    """Nothing can go before what bars it is tried again, however long it has waited: else the relay would spin."""
     at = desk("a", "a")
     failing = only(at, 0.0)
     at.answered(failing, BAD, 0.0)
