@@ -43,9 +43,7 @@ class Webhook:
         self._keys = [key_of(secret) for secret in secrets]
         place = parts.netloc.rpartition("@")[2]
         self._url = parts._replace(netloc=place, fragment="").geturl()
-        self._secrets = [
-            word for word in (parts.query, parts.path) if len(word) > 1
-        ]  # often what is secret of a URL
+        self._secrets = [word for word in (parts.query, parts.path) if len(word) > 1]  # often what is secret of a URL
         self.name = bounded(f"{parts.scheme}://{place}{'/…' if self._secrets else ''}", WORDS_MAX)
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=connections, timeout=urllib3.Timeout(total=timeout_s))
         self._pool.pool_classes_by_scheme = POOLS
