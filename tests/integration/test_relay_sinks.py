@@ -105,6 +105,15 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     wait_until(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()), "both are gone")
 
 
+def test_a_command_that_hangs_with_its_output_closed_is_killed_and_heard(tmp_path: Path) -> None:
+    """What it has said before is told."""
+    said = list[str]()
+    program = "import os, threading\nprint('why', flush=True)\nos.close(1), os.close(2)\nthreading.Event().wait(60)"
+    answer = command(tmp_path, program, timeout_s=0.5, said=said).send("i", [ITEM])
+
+    assert (answer.verdict, answer.words, said) == (Verdict.FAILED, "took longer than 0.5 s: why", ["why"])
+
+
 def test_a_child_that_is_left_behind_keeps_nobody_waiting(tmp_path: Path) -> None:
     """Although it holds the output open; it may go on."""
     program = (
