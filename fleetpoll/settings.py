@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -277,7 +277,8 @@ def accepted(source: str, field: msgspec.structs.FieldInfo, value: Any, *, stric
     try:
         converted = msgspec.convert(table(value) if field.name in TABLES else value, field.type, strict=strict)
     except (ValueError, OverflowError, RecursionError) as error:
-        why = FORMS.get(field.name) or bounded(str(error), LISTED_MAX)
+        words = get_args(field.type) if get_origin(field.type) is Literal else ()
+        why = FORMS.get(field.name) or (f"give {', '.join(words)}" if words else bounded(str(error), LISTED_MAX))
         raise SettingsError(f"{source}: {shown(field.name, value)} will not do: {why}.") from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise SettingsError(f"{source}: {shown(field.name, value)} will not do: give a finite number.")

@@ -146,6 +146,8 @@ def lines(name: str) -> Iterator[tuple[str, str]]:
                 yield f"{source}, line {number}", line
     except OSError as error:
         raise SettingsError(f"{source} cannot be read: {error.strerror}.") from None
+    except ValueError:  # of the name itself, for what is read is never refused
+        raise SettingsError(f"{source} cannot be read: that is no path.") from None
 
 
 def shown(name: str, stream: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -27,6 +28,8 @@ from fleetpoll.webhook import new_secret
 from workers.stopping import Stopping
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fleetpoll.relay.parcels import Sink
     from fleetpoll.state.letters import Letter, Letters
 
@@ -161,6 +164,7 @@ def sink_of(
         return Command(line, timeout_s, heard)
     if url is None:
         raise click.UsageError("Where to? Give --to URL or --exec CMD.")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings repeat whole URLs
     secrets = secrets_of(secret_file)
     if not secrets:
         log.warning("nothing is signed, so receivers cannot tell who has sent it: fleetpoll relay secret makes a secret")
@@ -194,23 +198,27 @@ def secret() -> None:
     click.echo(new_secret())
 
 
+of_group = click.option("--group", metavar="NAME", help="Only those of this group.")
+
+
 @relay.command()
 @as_json
+@of_group
 @pass_asked
-def dead(asked: Asked, *, as_json: bool) -> None:
+def dead(asked: Asked, *, as_json: bool, group: str | None) -> None:
     """List the dead letters, the oldest first.
 
     About the last 10,000 are kept.
     """
     with open_letters(asked.settings()) as letters:
         if as_json:
-            for letter in letters.all():
+            for letter in letters_of(letters, group):
                 emit(letter.public())
             return
         rows = table()
         for name in ("LETTER", "DIED", "JOB", "TO", "TRIES", "SINK", "ERROR"):
             rows.add_column(name, no_wrap=name not in {"SINK", "ERROR"}, overflow="fold", min_width=len(name))
-        for letter in letters.all():
+        for letter in letters_of(letters, group):
             one = letter.transition
             facts = (letter.letter_id, moment(letter.died_ms), safe(one.job_id), one.after.value, f"{letter.attempts}")
             rows.add_row(*facts, safe(letter.sink), safe(letter.error))
@@ -232,19 +240,26 @@ everything = click.option("--all", "everything", is_flag=True, help="All that th
 @relay.command()
 @ids
 @everything
+@of_group
 @to_sink
 @click.pass_context
 @pass_asked
-def retry(asked: Asked, ctx: click.Context, /, ids: tuple[str, ...], *, everything: bool, **where: Any) -> None:
+def retry(
+    asked: Asked, ctx: click.Context, /, ids: tuple[str, ...], *, everything: bool, group: str | None, **where: Any
+) -> None:
     """Deliver dead letters once more, each once, in their order.
 
-    What is delivered is forgotten, what fails stays. Exit code 1 if some failed.
+    What is delivered is forgotten, what fails stays. Exit code 1 if some failed. Groups have places of their own to send to:
+    if there are letters of several, --all wants --group as well.
     """
     settings = asked.settings()
     configure(settings.log_format, settings.log_level)
     sink, delivered, failed = sink_of(**where), 0, 0
     with open_letters(settings) as letters:
-        for letter, answer in send_again(letters, chosen(letters, ids, everything=everything), settings.fleet, sink):
+        found = chosen(letters, ids, group, everything=everything)
+        if everything and len(groups := sorted({letter.group for letter in found})) > 1:
+            raise SettingsError(f"There are letters of several groups ({safe(', '.join(groups))}): name one by --group.")
+        for letter, answer in send_again(letters, found, settings.fleet, sink):
             if answer.verdict is Verdict.DELIVERED:
                 delivered += 1
                 continue
@@ -257,20 +272,26 @@ def retry(asked: Asked, ctx: click.Context, /, ids: tuple[str, ...], *, everythi
 @relay.command()
 @ids
 @everything
+@of_group
 @pass_asked
-def drop(asked: Asked, ids: tuple[str, ...], *, everything: bool) -> None:
+def drop(asked: Asked, ids: tuple[str, ...], *, everything: bool, group: str | None) -> None:
     """Forget dead letters."""
     with open_letters(asked.settings()) as letters:
-        dropped = letters.drop([letter.letter_id for letter in chosen(letters, ids, everything=everything)])
+        dropped = letters.drop([letter.letter_id for letter in chosen(letters, ids, group, everything=everything)])
     say(f"{plural(dropped, 'letter')} dropped.")
 
 
-def chosen(letters: Letters, ids: tuple[str, ...], *, everything: bool) -> list[Letter]:
+def letters_of(letters: Letters, group: str | None) -> Iterator[Letter]:
+    """The letters of a group, or all."""
+    return (letter for letter in letters.all() if group in (None, letter.group))
+
+
+def chosen(letters: Letters, ids: tuple[str, ...], group: str | None, *, everything: bool) -> list[Letter]:
     """The letters that were asked for. Raises SettingsError if one is not there."""
     if bool(ids) == everything:
         raise click.UsageError("Which letters? Give their ids, or --all.")
     if everything:
-        return list(letters.all())
+        return list(letters_of(letters, group))
     found, missing = letters.named(ids)
     if missing:
         raise SettingsError(f"There is no dead letter {safe(missing[0])}: fleetpoll relay dead lists them.")

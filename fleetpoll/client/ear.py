@@ -6,6 +6,7 @@ page to another: nobody who is busy with what he was told holds the others up.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -35,10 +36,8 @@ class Ear:
     """Those of one process who wait for jobs of one fleet."""
 
     def __init__(self, events: Events) -> None:
-        self._events, self._lock = (
-            events,
-            threading.RLock(),
-        )  # a wait that is thrown away may leave in the middle of anything
+        self._events, self._pid = events, os.getpid()
+        self._lock = threading.RLock()  # a wait that is thrown away may leave in the middle of anything
         self._by_job: dict[str, set[Listener]] = {}
         self._line: dict[Listener, None] = {}  # who stands still until he is rung
         self._cursor = ""
@@ -46,6 +45,7 @@ class Ear:
 
     def join(self, listener: Listener) -> None:
         """Listen for the jobs of its roll from now on; to be called before the ledger is looked at."""
+        self._survive_fork()
         with self._lock:
             if not self._by_job:
                 self._cursor = ""  # where the last one left off may be long ago
@@ -70,6 +70,7 @@ class Ear:
 
     def listen(self, listener: Listener, wait_s: float) -> list[Arrival]:
         """Who got there, waiting about so long for the first. Raises RedisUnavailable, to all who wait, if it was away."""
+        self._survive_fork()
         with self._lock:
             if not listener.news and not listener.missed:
                 listener.bell.clear()
@@ -87,6 +88,12 @@ class Ear:
         finally:
             self._step_aside(listener)
         return self._told(listener)
+
+    def _survive_fork(self) -> None:
+        """In a process that was forked there is no thread that would read, or give the lock back."""
+        if self._pid != os.getpid():
+            self._lock, self._line, self._read = threading.RLock(), {}, False
+            self._pid = os.getpid()
 
     def _hear(self, cursor: str, events: Sequence[Transition]) -> None:
         """Tell everybody what concerns them."""

@@ -81,12 +81,12 @@ class Command:
         with subprocess.Popen(  # noqa: S603 - to run this command is what we are told
             self._words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, start_new_session=True
         ) as process:
-            deadline = self._mono() + self._timeout_s
+            deadline, said = self._mono() + self._timeout_s, b""
             try:
                 said = self._listen(process, deadline)
                 return process.wait(max(0.0, deadline - self._mono())), said
             except subprocess.TimeoutExpired as late:
-                return None, late.output or b""
+                return None, late.output or said
             finally:
                 if process.returncode is None:  # else its number may be somebody else's by now
                     with suppress(ProcessLookupError):

@@ -91,8 +91,8 @@ class Desk:
 
     def wait_s(self, now: float) -> float:
         """How long nothing can be due, unless an answer comes first; infinite if nothing waits."""
-        times = [parcel.due for parcel in self._again]
-        if self._new:
+        times = [parcel.due for parcel in self._again if not self._barred(parcel)]
+        if any(not self._busy[transition.job_id] for _, transition in self._new):
             times.append(now if len(self._new) >= self._batch else self._new[0][0] + self._linger_s)
         if not times:
             return math.inf
@@ -104,7 +104,8 @@ class Desk:
         self._out.discard(parcel)
         parcel.words, outcome, probe = answer.words, Outcome(), parcel is self._probe
         if answer.wait_s is not None:
-            self._quiet_until = max(self._quiet_until, now + min(answer.wait_s, WAIT_MAX_S))
+            wait_s = max(answer.wait_s, BUSY_S[0]) if answer.verdict is Verdict.BUSY else answer.wait_s
+            self._quiet_until = max(self._quiet_until, now + min(wait_s, WAIT_MAX_S))
         if answer.verdict is Verdict.DELIVERED:
             self._delivered(parcel, outcome, now)
         elif answer.verdict is Verdict.BUSY:
@@ -126,6 +127,7 @@ class Desk:
         for other in (*self._again, *self._out):
             other.failures += 0 if outcome.closed else other.doubtful
             other.doubtful = 0
+            other.due = now if outcome.closed else other.due  # its pause has grown by what was the sink's fault
         for other in list(self._again):
             if other.failures >= (self._attempts if other.single else SPLIT_AFTER):
                 self._again.remove(other)
@@ -142,9 +144,9 @@ class Desk:
         self._again.append(parcel)
 
     def _left_alone(self, parcel: Parcel, answer: Answer, now: float) -> None:
-        if answer.wait_s is None:
+        if answer.wait_s is None and now >= self._quiet_until:  # else it is one of several that were under way together
             self._quiets += 1
-            self._quiet_until = max(self._quiet_until, now + doubling_delay(*BUSY_S, self._quiets))
+            self._quiet_until = now + doubling_delay(*BUSY_S, self._quiets)
         parcel.due = self._quiet_until
         self._again.insert(0, parcel)
 
@@ -157,15 +159,17 @@ class Desk:
         self._again += [Parcel([transition], now, words=parcel.words) for transition in parcel.transitions]
 
     def _may_go(self, parcel: Parcel, now: float) -> bool:
-        """Whether it is due, or one that fails may be tried, and no older one of its job is on its way or to be tried."""
-        if parcel.due > now and not self.circuit.open:
-            return False
+        """Whether it is due, or one that fails may be tried, and nothing bars it."""
+        return (parcel.due <= now or self.circuit.open) and not self._barred(parcel)
+
+    def _barred(self, parcel: Parcel) -> bool:
+        """Whether an older one of its job is on its way or to be tried again."""
         jobs = {transition.job_id for transition in parcel.transitions}
         if all(self._busy[job_id] == 1 for job_id in jobs):
-            return True
+            return False
         first = place(parcel.transitions[0].cursor)
         older = [other for other in (*self._again, *self._out) if place(other.transitions[0].cursor) < first]
-        return not any(transition.job_id in jobs for other in older for transition in other.transitions)
+        return any(transition.job_id in jobs for other in older for transition in other.transitions)
 
     def _packed(self, now: float) -> Parcel | None:
         """The oldest that may go, and what goes with them; None while more may come."""

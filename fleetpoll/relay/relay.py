@@ -9,7 +9,7 @@ import math
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -37,6 +37,8 @@ FLUSH_S, FLUSH_MAX = 0.05, 100
 """Acknowledgements are sent together: this long after the last ones, or when there are so many."""
 IDLE_S = 1.0
 """How long one read waits for news when nothing is to be done: an idle relay hears of its end no later."""
+KEPT = 4
+"""So often a relay gives a sign of life in the time after which it is taken for dead."""
 LOOK_S = 0.02
 """How often the stream is looked at while deliveries are under way."""
 
@@ -87,6 +89,7 @@ class Relay:
         self._room = max(HELD_MIN, 2 * AHEAD * plan.parallel * plan.batch)
         self._basket, self._answers = Basket(), queue.SimpleQueue[tuple[Parcel, Answer]]()
         self._kept_at = self._looked_at = mono()
+        self._leaving = False  # what waits for a thread of the pool is not begun with any more
         self.tally = Tally()
 
     def run(self, leaving: Callable[[], bool]) -> Tally:
@@ -96,8 +99,12 @@ class Relay:
         with ThreadPoolExecutor(self._plan.parallel, "deliver") as pool:
             while not leaving():
                 self._turn(pool)
+            self._leaving = True
             while self._desk.under_way:
-                self._collect(1.0)
+                self._collect(min(IDLE_S, self._plan.takeover_s / KEPT))
+                with suppress(RedisUnavailable):
+                    self._flush()
+                    self._keep()
             self._leave()
         log.info("relay left", delivered=self.tally.delivered, dead=self.tally.dead, given_back=len(self._desk))
         return self.tally
@@ -129,7 +136,7 @@ class Relay:
                 return
             block_s = 0.0
         else:
-            block_s = min(IDLE_S, max(0.0, self._desk.wait_s(now)))
+            block_s = min(IDLE_S, self._plan.takeover_s / KEPT, max(0.0, self._desk.wait_s(now)))
         page = perform(self._client, self._holder.take(block_s))
         full = len(page) > 0
         self._looked_at = self._mono() - (LOOK_S if full else 0.0)  # more may be there
@@ -142,6 +149,9 @@ class Relay:
 
     def _deliver(self, parcel: Parcel) -> None:
         """In a thread of the pool."""
+        if self._leaving:
+            self._answers.put((parcel, Answer(Verdict.BUSY)))
+            return
         try:
             answer = self._sink.send(parcel.name(self._fleet), parcel.public(self._fleet))
         except Exception as error:  # noqa: BLE001 - a bug in a sink must not look as if it were still delivering
@@ -199,7 +209,7 @@ class Relay:
     def _keep(self) -> None:
         """Say that we are alive, so that nobody takes over what we hold."""
         now = self._mono()
-        if now - self._kept_at < self._plan.takeover_s / 4:
+        if now - self._kept_at < self._plan.takeover_s / KEPT:
             return
         taken = perform(self._client, self._holder.keep()) if self._holder.held else set()
         self._kept_at = now

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 
 from fleetpoll.errors import SettingsError
+from fleetpoll.relay.hurried import POOLS
 from fleetpoll.relay.parcels import Answer, Verdict
-from fleetpoll.text import bounded, masked
+from fleetpoll.text import MARK, bounded, masked
 from fleetpoll.webhook import key_of, signed
 
 ANSWER_MAX = 65_536
@@ -31,21 +33,24 @@ OURS = frozenset({401, 403, 404, 405, 407, 410})
 class Webhook:
     """Posts to `url`. Every secret signs, so that a receiver may know the old one or the new one.
 
-    `timeout_s` bounds the connecting, and each pause of an answer. Redirects are not followed, and no proxy is asked.
+    `timeout_s` bounds a delivery from the connecting to the end of the answer. Redirects are not followed, and no proxy is
+    asked.
     """
 
     def __init__(self, url: str, secrets: Sequence[str], timeout_s: float, connections: int, *, plain: bool = False) -> None:
         parts = checked(url, plain=plain)
         host = parts.hostname or ""
         self._keys = [key_of(secret) for secret in secrets]
-        self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-        self.name = bounded(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")), WORDS_MAX)
-        self._pool = urllib3.PoolManager(
-            num_pools=1, maxsize=connections, timeout=urllib3.Timeout(connect=timeout_s, read=timeout_s)
-        )
+        place = parts.netloc.rpartition("@")[2]
+        self._url = parts._replace(netloc=place, fragment="").geturl()
+        self._secrets = [word for word in (parts.query, parts.path) if len(word) > 1]  # often what is secret of a URL
+        self.name = bounded(f"{parts.scheme}://{place}{'/…' if self._secrets else ''}", WORDS_MAX)
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=connections, timeout=urllib3.Timeout(total=timeout_s))
+        self._pool.pool_classes_by_scheme = POOLS
         self._headers = {"content-type": "application/json", "user-agent": "fleetpoll-relay"}
         if parts.username is not None:
-            self._headers |= urllib3.make_headers(basic_auth=f"{parts.username}:{parts.password or ''}")
+            who = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            self._headers["authorization"] = f"Basic {base64.b64encode(who).decode()}"
         self._host = host
 
     def send(self, message_id: str, items: Sequence[dict[str, Any]]) -> Answer:
@@ -56,9 +61,11 @@ class Webhook:
             response = self._pool.request(
                 "POST", self._url, body=body, headers=headers, retries=False, redirect=False, preload_content=False
             )
-            said = drained(response)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return Answer(Verdict.FAILED, bounded(f"{self._host} does not answer: {reason_of(error)}", WORDS_MAX))
+        said = drained(response)
+        for secret in self._secrets:  # there are servers that repeat them
+            said = said.replace(secret, MARK)
         return judged(response.status, response.headers.get("retry-after", ""), said, time.time())
 
 
@@ -86,17 +93,20 @@ def seconds_of(retry_after: str, now_s: float) -> float | None:
 
 
 def drained(response: urllib3.BaseHTTPResponse) -> str:
-    """The beginning of an answer's body, as one line. Its connection is free, or closed if there is more than we read."""
+    """The beginning of an answer's body, as one line. Its connection is free, or closed if there is more than we read.
+
+    The status has come and counts: of a body that breaks off, nothing is told.
+    """
+    data = b""
     try:
         data = response.read(ANSWER_MAX, decode_content=False)
-        if len(data) < ANSWER_MAX:
-            response.release_conn()
-        else:
-            response.close()
-    except BaseException:
+    except (urllib3.exceptions.HTTPError, OSError, ValueError):
         response.close()
-        raise
-    return masked(" ".join(data[:WORDS_MAX].decode("utf-8", "replace").split()))
+    if len(data) < ANSWER_MAX:
+        response.release_conn()
+    else:
+        response.close()
+    return masked(" ".join(data[: 4 * WORDS_MAX].decode("utf-8", "replace").split()))
 
 
 def reason_of(error: BaseException) -> str:

@@ -20,7 +20,8 @@ from fleetpoll.cli.root import root
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import Settings
-from fleetpoll.state.letters import Letters
+from fleetpoll.state.events import BEGINNING
+from fleetpoll.state.letters import Letter, Letters
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.webhook import new_secret, verify
 from tests.ids import make_ids
@@ -132,6 +133,21 @@ def test_dead_letters_are_listed_sent_again_and_dropped(cli: Cli, rooms: Rooms, 
     assert here(cli, "relay", "drop", "--all") == f"{len(IDS) - 2} letters dropped.\n"
     assert here(cli, "relay", "dead") == "There are no dead letters.\n"
     assert inbox.jobs == [IDS[0]]
+
+
+def test_letters_of_several_groups_do_not_all_go_to_one_place(cli: Cli, rooms: Rooms, inbox: Receiver) -> None:
+    """Each group has its own: which is meant has to be said."""
+    letters, (first, second) = Letters(rooms.client, rooms.keys), rooms.events.read(BEGINNING)[:2]
+    letters.bury("relay", [Letter(first, "relay", "there", 1, "no")])
+    letters.bury("book", [Letter(second, "book", "./book", 1, "no")])
+    inbox.hold.set()
+
+    assert "several groups (book, relay): name one by --group" in here(cli, "relay", "retry", "--all", "--to", inbox.url)
+    assert "1 letter delivered." in here(cli, "relay", "retry", "--all", "--group", "relay", "--to", inbox.url)
+    assert [json.loads(line)["group"] for line in here(cli, "relay", "dead", "--json").splitlines()] == ["book"]
+    assert here(cli, "relay", "dead", "--group", "relay") == "There are no dead letters.\n"
+    assert here(cli, "relay", "drop", "--all", "--group", "relay") == "0 letters dropped.\n"
+    assert inbox.jobs == [first.job_id]
 
 
 def test_the_receiver_of_the_docs_takes_each_transition_once(cli: Cli) -> None:

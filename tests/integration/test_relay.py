@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.errors import EventsTrimmed
 from fleetpoll.jobs import JobStatus
-from fleetpoll.relay.parcels import Answer, Sink, Verdict
+from fleetpoll.relay.parcels import Verdict
 from fleetpoll.relay.relay import Plan, Relay, Tally, send_again
-from fleetpoll.relay.webhook import Webhook
 from fleetpoll.settings import Settings
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.letters import Letters
@@ -24,11 +21,10 @@ from fleetpoll.webhook import new_secret, verify
 from tests.ids import make_ids
 from tests.integration.cli_helpers import move, wait_until
 from tests.integration.receivers import OK, Item, Receiver, Reply, receiver
+from tests.integration.relays import SECRET, Flaky, group, relaying, webhook
 from tests.servers import server
 
 IDS = make_ids(6)
-PLAN = Plan(since=BEGINNING)
-SECRET = new_secret()
 
 
 @pytest.fixture(autouse=True)
@@ -58,44 +54,6 @@ def inbox() -> Iterator[Receiver]:
     """A receiver that takes everything."""
     with receiver() as one:
         yield one
-
-
-def webhook(to: Receiver, timeout_s: float = 5.0) -> Webhook:
-    """The sink that it is."""
-    return Webhook(to.url, [SECRET], timeout_s, 4)
-
-
-@contextmanager
-def relaying(rooms: Rooms, sink: Sink, plan: Plan = PLAN, **more: Any) -> Iterator[Relay]:
-    """A relay in a thread, for as long as the block lasts."""
-    relay, over = Relay(rooms, plan_of(plan, **more), sink), threading.Event()
-    failure = list[BaseException]()
-
-    def run() -> None:
-        try:
-            relay.run(over.is_set)
-        except BaseException as error:  # noqa: BLE001 - told below
-            failure.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield relay
-    finally:
-        over.set()
-        thread.join()
-    assert failure == []
-
-
-def plan_of(plan: Plan, **more: Any) -> Plan:
-    """The plan with other values."""
-    return Plan(**{name: getattr(plan, name) for name in Plan.__slots__} | more)
-
-
-def group(rooms: Rooms, settings: Settings) -> tuple[int, int]:
-    """How many consumers the one group has, and what is pending."""
-    (facts,) = Fleet(rooms, settings).groups()
-    return facts.consumers, facts.pending
 
 
 def test_each_transition_arrives_signed_and_is_acknowledged(told: Rooms, settings: Settings, inbox: Receiver) -> None:
@@ -160,7 +118,12 @@ def test_what_is_refused_becomes_a_dead_letter(told: Rooms, settings: Settings, 
     (letter,) = letters.all()
 
     assert (letter.transition.job_id, letter.transition.after) == (IDS[1], JobStatus.RUNNING)
-    assert (letter.group, letter.sink, letter.attempts, letter.error) == ("relay", inbox.url, 1, "HTTP 422")
+    assert (letter.group, letter.sink, letter.attempts, letter.error) == (
+        "relay",
+        inbox.url.replace("hook", "…"),
+        1,
+        "HTTP 422",
+    )
     assert abs(letter.died_ms - told.roster.now_ms()) < 60_000
     assert group(told, settings) == (0, 0)
 
@@ -196,20 +159,6 @@ def test_a_sink_that_is_down_turns_nothing_into_dead_letters(told: Rooms, settin
     assert group(told, settings) == (0, 0)
 
 
-class Flaky:
-    """A sink that is down until it is said to be up."""
-
-    name = "flaky"
-    down = True
-    asked = 0
-
-    def send(self, message_id: str, items: Sequence[Item]) -> Answer:
-        """Fail, or take it."""
-        assert message_id.endswith(items[0]["id"])
-        self.asked += 1
-        return Answer(Verdict.FAILED, "down") if self.down else Answer(Verdict.DELIVERED)
-
-
 def test_two_relays_share_the_work(told: Rooms, redis_url: str, settings: Settings, inbox: Receiver) -> None:
     """None is sent twice."""
     other = open_rooms(redis_url, settings)
@@ -236,6 +185,24 @@ def test_a_slow_sink_keeps_what_it_is_given(told: Rooms, redis_url: str, setting
         assert quick.came == []
     other.close()
     assert group(told, settings) == (0, 0)
+
+
+def test_a_relay_that_leaves_begins_with_nothing_more_and_is_heard_of(
+    told: Rooms, redis_url: str, settings: Settings, inbox: Receiver
+) -> None:
+    """What waits for a free thread is given back; what is under way is not taken over, however long it takes."""
+    other = open_rooms(redis_url, settings)
+    over = threading.Event()
+    with receiver(held=True) as slow, relaying(told, webhook(slow, 30.0), over, takeover_s=0.4, parallel=2) as relay:
+        wait_until(lambda: len(slow.came) == 2 and relay._desk.under_way == 4, "two are under way, two wait for a thread")
+        over.set()
+        with relaying(other, webhook(inbox), takeover_s=0.4):
+            beats = relay._kept_at
+            wait_until(lambda: relay._kept_at > beats + 1.0, "ten signs of life")
+            slow.hold.set()
+            wait_until(lambda: len(inbox.done) == 4, "the other has the rest")
+    other.close()
+    assert (len(slow.came), len(inbox.came), group(told, settings)[1]) == (2, 4, 0)
 
 
 def test_what_others_took_over_is_not_sent_as_well(told: Rooms, settings: Settings, inbox: Receiver) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import socket
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +105,15 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     wait_until(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()), "both are gone")
 
 
+def test_a_command_that_hangs_with_its_output_closed_is_killed_and_heard(tmp_path: Path) -> None:
+    """What it has said before is told."""
+    said = list[str]()
+    program = "import os, threading\nprint('why', flush=True)\nos.close(1), os.close(2)\nthreading.Event().wait(60)"
+    answer = command(tmp_path, program, timeout_s=0.5, said=said).send("i", [ITEM])
+
+    assert (answer.verdict, answer.words, said) == (Verdict.FAILED, "took longer than 0.5 s: why", ["why"])
+
+
 def test_a_child_that_is_left_behind_keeps_nobody_waiting(tmp_path: Path) -> None:
     """Although it holds the output open; it may go on."""
     program = (
@@ -134,11 +148,20 @@ def test_the_environment_names_what_settings_do_not_refuse() -> None:
 
 def test_nobody_there_is_a_failure_that_does_not_name_the_url() -> None:
     """Its path may be a secret; so may the user's name and password, which go into a header."""
-    sink = Webhook(f"http://me:hush@127.0.0.1:{free_port()}/secret?token=hush", [], 1.0, 1)
+    sink = Webhook(f"http://me:hush@127.0.0.1:{(port := free_port())}/hush?token=hush", [], 1.0, 1)
     answer = sink.send("i", [ITEM])
 
     assert (answer.verdict, answer.words) == (Verdict.FAILED, "127.0.0.1 does not answer: Connection refused")
-    assert "hush" not in sink.name
+    assert sink.name == f"http://127.0.0.1:{port}/…"
+
+
+def test_a_user_is_sent_in_a_header_and_a_path_that_is_repeated_is_not_told() -> None:
+    """What a URL has to escape is what it stands for; many servers name the path that they do not have."""
+    with answering(b"HTTP/1.1 404 No\r\ncontent-length: 22\r\n\r\nno POST /hush/7?t=hush") as (port, came):
+        answer = Webhook(f"http://m%40e:p%3A%E2%82%AC@127.0.0.1:{port}/hush/7?t=hush", [], 1.0, 1).send("i", [ITEM])
+
+    assert answer.words == "HTTP 404: no POST ***?***"
+    assert base64.b64encode("m@e:p:€".encode()) in b"".join(came)
 
 
 def test_who_does_not_answer_in_time_has_failed() -> None:
@@ -150,6 +173,45 @@ def test_who_does_not_answer_in_time_has_failed() -> None:
     assert (answer.verdict, answer.words) == (Verdict.FAILED, "127.0.0.1 does not answer: timed out")
 
 
+@pytest.mark.parametrize(
+    ("begin", "verdict"),
+    [
+        (b"HTTP/1.1 200 OK\r\nx-pad: ", Verdict.FAILED),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n", Verdict.DELIVERED),
+    ],
+)
+def test_an_answer_in_drops_does_not_hold_a_delivery(begin: bytes, verdict: Verdict) -> None:
+    """The time is for all of it; a status that has come counts, whatever becomes of the body."""
+    with answering(begin, drops=True) as (port, _):
+        began = time.monotonic()
+        assert Webhook(f"http://127.0.0.1:{port}/", [], 0.4, 1).send("i", [ITEM]).verdict is verdict
+        assert time.monotonic() - began < 2.0
+
+
+@contextmanager
+def answering(words: bytes, *, drops: bool = False) -> Iterator[tuple[int, list[bytes]]]:
+    """A server on a port that says this to the first who comes, `drops`: and then a byte now and then, for ever."""
+    over, came = threading.Event(), list[bytes]()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            came.append(connection.recv(65_536))
+            connection.sendall(words)
+            while drops and not over.wait(0.05):
+                connection.sendall(b"x")
+            over.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], came
+        finally:
+            over.set()
+            thread.join()
+
+
 def test_an_answer_without_end_is_not_read_to_the_end() -> None:
     """The status counts; the connection is closed, and the next delivery has one of its own."""
     with receiver() as endless:
@@ -157,7 +219,7 @@ def test_an_answer_without_end_is_not_read_to_the_end() -> None:
         sink = Webhook(endless.url, [], 0.5, 1)
         answers = [sink.send("i", [ITEM]).verdict for _ in range(2)]
 
-    assert answers == [Verdict.FAILED, Verdict.FAILED]  # the body that was promised never came
+    assert answers == [Verdict.DELIVERED, Verdict.DELIVERED]  # the body that was promised never came
     assert len(endless.came) == 2
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -176,6 +178,37 @@ def test_a_wait_that_is_not_gone_on_with_holds_nobody_up(rooms: Rooms, settings:
         assert other.result().reached == {two: JobStatus.FAILED, three: JobStatus.SUCCEEDED}
     assert [arrival.job_id for arrival in busy] == [two]
     assert fleet._ear._by_job == {}
+
+
+FORKED = """
+import os, sys, threading
+from fleetpoll.client.fleet import open_fleet
+from fleetpoll.settings import Settings
+url, name, ours, childs = sys.argv[1:]
+with open_fleet(Settings(redis_url=url, fleet=name)) as fleet:
+    thread = threading.Thread(target=fleet.wait, args=([ours],))
+    thread.start()
+    while not fleet._ear._read: pass
+    if os.fork() == 0:
+        print("waits", flush=True)
+        os._exit(len(fleet.wait([childs], timeout_s=20).pending))
+    status = os.wait()[1]
+    fleet.untrack([ours])
+    print(status, flush=True)
+    os._exit(0)
+"""
+
+
+def test_a_wait_in_a_forked_process_reads_for_itself(rooms: Rooms, redis_url: str) -> None:
+    """Nobody is there who read for it before the fork."""
+    ids = make_ids(2)
+    words = [sys.executable, "-W", "ignore", "-c", FORKED, redis_url, rooms.keys.fleet, *ids]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        wait_until(lambda: len(rooms.ledger.get(ids)) == 2, "both are tracked")
+        move(rooms, {ids[1]: JobStatus.SUCCEEDED})
+        assert process.stdout.readline() == "0\n"
 
 
 def test_all_threads_ask_the_ledger_when_redis_was_away(tmp_path: Path, settings: Settings) -> None:

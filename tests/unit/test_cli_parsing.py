@@ -121,6 +121,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
     """A wrong -f ends with one sentence."""
     done = run("track", "-f", "nowhere.txt")
     assert (done.exit_code, done.stderr) == (2, "fleetpoll: nowhere.txt cannot be read: No such file or directory.\n")
+    assert run("track", "-f", "no\0where").stderr == "fleetpoll: no\\x00where cannot be read: that is no path.\n"
 
 
 def test_an_unknown_setting_in_the_environment_is_refused() -> None:

@@ -86,6 +86,21 @@ def test_one_job_goes_one_by_one() -> None:
     assert cursors(taken(at, 10.0)) == [["2"]]
 
 
+def test_what_is_barred_is_nothing_to_wait_for() -> None:
+    """Nothing can go before what bars it is tried again, however long it has waited: else the relay would spin."""
+    at = desk("a", "a")
+    failing = only(at, 0.0)
+    at.answered(failing, BAD, 0.0)
+    assert at.wait_s(0.1) == failing.due - 0.1
+
+    batch = desk("a", "a", batch=2)
+    batch.answered(only(batch, 0.0), NO, 0.0)
+    first = only(batch, 0.0)
+    assert batch.wait_s(0.0) == math.inf
+    batch.answered(first, BAD, 0.0)
+    assert batch.wait_s(0.0) == first.due
+
+
 def test_a_batch_waits_a_moment_for_company() -> None:
     """Until it is full or its first has waited long enough; two transitions of one job may go in one."""
     at = desk("a", "a", batch=3, linger_s=1.0)
@@ -133,6 +148,19 @@ def test_a_sink_that_fails_costs_nobody_anything() -> None:
     assert outcome.closed
     assert len(taken(at, now + NEVER)) == 7
     assert [at.answered(parcel, GOOD, now).dead for parcel in list(at._out)] == [[]] * 7
+
+
+def test_after_an_outage_all_go_at_once() -> None:
+    """What was tried often while the sink was away does not wait for the end of its pause, which has grown to minutes."""
+    at, now = desk("a", "b"), 0.0
+    for _ in range(30):
+        now += at.wait_s(now)
+        for parcel in taken(at, now):
+            at.answered(parcel, BAD, now)
+
+    now += at.wait_s(now)
+    assert at.answered(only(at, now), GOOD, now).closed
+    assert (at.wait_s(now), len(taken(at, now))) == (0.0, 1)
 
 
 def test_one_that_fails_alone_does_not_hold_up_what_comes_after() -> None:
@@ -188,6 +216,18 @@ def test_a_sink_that_is_busy_is_left_alone() -> None:
     assert (taken(at, WAIT_MAX_S - 1), at.wait_s(0.0)) == ([], WAIT_MAX_S)
     assert len(taken(at, WAIT_MAX_S)) == 2
     assert (first.failures, first.doubtful, at.circuit.open) == (0, 0, False)
+
+
+def test_a_sink_that_is_busy_and_says_now_is_not_asked_without_a_pause() -> None:
+    """A second at least; and several that were refused together are one refusal."""
+    at = desk(count=4)
+    for parcel in taken(at, 0.0):
+        at.answered(parcel, Answer(Verdict.BUSY), 0.0)
+    assert at.wait_s(0.0) == 1.0
+
+    for parcel in taken(at, 1.0):
+        at.answered(parcel, Answer(Verdict.BUSY, wait_s=0.0), 1.0)
+    assert at.wait_s(1.0) == 1.0
 
 
 def test_a_sink_that_does_not_say_how_long_is_left_alone_longer_each_time() -> None:

@@ -88,6 +88,13 @@ def test_a_bad_value_is_refused_with_its_source_and_its_name(tmp_path: Path, nam
         assert sentence.startswith(f"{source}: {name} = {value!r} will not do: ")
 
 
+def test_one_of_a_few_words_is_asked_for_by_all_of_them() -> None:
+    """And what was given in place of one is told once, and not at length."""
+    sentence = refusal({"FLEETPOLL_CADENCE": "x" * 250})
+    assert sentence.endswith("xxx… will not do: give learned, elastic, even.")
+    assert sentence.count("x") < 100
+
+
 def test_an_endless_number_of_the_file_is_refused(tmp_path: Path) -> None:
     """TOML has a word for infinity; no setting has a use for it."""
     path = tmp_path / "endless.toml"

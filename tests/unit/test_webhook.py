@@ -47,6 +47,8 @@ def test_a_message_is_verified_by_any_secret_that_both_know() -> None:
         (headers(OLD), BODY, [NEW], NOW_S, "not signed with any"),
         (headers(OLD), BODY, [], NOW_S, "not signed with any"),
         (headers(OLD, **{SIGNATURE: "v1,\u00e9 v2,x"}), BODY, [OLD], NOW_S, "not signed with any"),
+        (headers(OLD, **{SIGNATURE: "v1,\udce9"}), BODY, [OLD], NOW_S, "not signed with any"),
+        (headers(OLD, **{ID: "\udce9"}), BODY, [OLD], NOW_S, "not signed with any"),
         (headers(OLD), BODY, [OLD], NOW_S + 301, "not from within 300 s"),
         (headers(OLD), BODY, [OLD], NOW_S - 301, "not from within 300 s"),
         (headers(OLD, **{TIMESTAMP: "soon"}), BODY, [OLD], NOW_S, "not in seconds"),

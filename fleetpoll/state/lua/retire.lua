@@ -7,11 +7,16 @@
 local begun, trimmed = {}, 0
 for i = 4, #ARGV do begun[ARGV[i]] = true end
 if ARGV[3] ~= '' then
-  for _, held in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, ARGV[3])) do
-    if not begun[held[1]] then
-      trimmed = trimmed + 1 - #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, held[1], 'TIME', 0, 'JUSTID')
+  local from, page = '-', nil
+  repeat
+    page = redis.call('XPENDING', KEYS[1], ARGV[1], from, '+', 1000, ARGV[3])
+    for _, held in ipairs(page) do
+      if not begun[held[1]] then
+        trimmed = trimmed + 1 - #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, held[1], 'TIME', 0, 'JUSTID')
+      end
+      from = '(' .. held[1]
     end
-  end
+  until #page < 1000
 end
 local forgotten = 0
 for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
