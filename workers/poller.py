@@ -91,7 +91,8 @@ class Poller:
 
     def _give_turn(self, lane: Lane) -> None:
         began = self._mono()
-        if self._guarded(lane, lane.turn):
+        patient = not any(other.waits for other in self._lanes if other is not lane)
+        if self._guarded(lane, lambda: lane.turn(patient=patient)):
             self._well(lane)
         self._turns.took(lane.fleet, self._mono() - began)
 

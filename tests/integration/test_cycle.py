@@ -216,3 +216,27 @@ def test_a_lease_that_does_not_fit_a_call_is_not_claimed_again_at_once(
     assert done.wait_s is not None
     assert done.wait_s > 0
     assert claimable(rooms) == set(make_ids(5))
+
+
+def test_who_waits_for_no_token_claims_only_if_one_is_there(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """Without one it neither claims nor books, and hears when there will be one; with one it makes its call."""
+    rooms.schedule.track(simulator.populate(5))
+    cycle, bucket = build(simulator.url), rooms.buckets[DESCRIBE]
+    for _ in range(3):
+        bucket.reserve(10.0, round(RATE / 5))
+    used = booked(rooms)
+
+    with pytest.raises(StopIteration) as end:
+        next(cycle.steps(patient=False))
+    done: Pass = end.value.value
+    assert (done.outrun, done.calls, booked(rooms)) == (True, 0, used)
+    assert 0 < (done.wait_s or 0.0) < 0.7
+
+    while bucket.look().wait_s > 0:
+        nap(0.05)
+    steps = cycle.steps(patient=False)
+    assert next(steps) == 0.0
+    with pytest.raises(StopIteration) as end:
+        steps.send(True)
+    done = end.value.value
+    assert (done.outrun, done.calls, done.kept, booked(rooms)) == (False, 1, 5, used + 1)
