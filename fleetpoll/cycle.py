@@ -196,7 +196,8 @@ class Cycle:
             paused = answer.reason is Reason.PAUSED
             done.outrun = self._ahead_s == 0 and not paused
             too_far = answer.wait_s - self._ahead_s * self._rng.uniform(0.25, 0.75)
-            done.wait_s = PAUSED_RECHECK_S if paused else max(0.0, too_far)
+            longest_s = self._settings.token_wait  # a rate that is pinned may be let go any time, and no bell tells of it
+            done.wait_s = PAUSED_RECHECK_S if paused else min(longest_s, max(0.0, too_far))
         return None
 
     def _failed(self, lease: Lease, ids: Sequence[str], permit: Permit, failure: AwsError, done: Pass) -> None:

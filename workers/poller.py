@@ -140,9 +140,10 @@ class Poller:
         pause_s = lane.redis.pause_s(self._rng)
         if any(other.rooms.place != place for other in self._lanes):
             pause_s = max(pause_s, pause_for_others_s(took_s, REDIS_LONGEST_S))
-        lane.rooms.drop_connections()  # a demoted primary answers for ever on the old ones
-        if self._bell.client is lane.rooms.client:
-            self._bell.close()
+        if isinstance(error, RedisUnavailable):  # else it answers, and others have their connection with us
+            lane.rooms.drop_connections()  # a demoted primary answers for ever on the old ones
+            if self._bell.client is lane.rooms.client:
+                self._bell.close()
         lane.hold(pause_s)
         if isinstance(error, RedisSilent):
             for other in self._lanes:

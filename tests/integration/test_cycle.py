@@ -202,6 +202,18 @@ def test_a_token_that_is_too_far_off_is_not_booked(simulator: Simulator, rooms: 
     assert claimable(rooms) == set(make_ids(5))
 
 
+def test_a_rate_that_is_let_go_is_soon_noticed_by_who_was_far_behind(rooms: Rooms, build: Build) -> None:
+    """Where tokens are minutes off, a worker looks again within token_wait: an operator may have changed that."""
+    rooms.schedule.track(make_ids(5))
+    rooms.buckets[DESCRIBE].pin(0.01)
+    rooms.buckets[DESCRIBE].reserve(300.0)
+
+    done = build("http://127.0.0.1:9").run()
+
+    assert (done.calls, done.idle) == (0, False)
+    assert 10.0 < (done.wait_s or 0.0) <= 20.0
+
+
 def test_a_lease_that_does_not_fit_a_call_is_not_claimed_again_at_once(
     simulator: Simulator, rooms: Rooms, build: Build
 ) -> None:

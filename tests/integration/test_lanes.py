@@ -97,7 +97,11 @@ def test_a_fleet_whose_keys_are_unusable_is_left_alone_and_mended(
             well.schedule.track(aws.populate(10))
             broken.schedule.track(aws.populate(10))
             wait_until(lambda: aws.stats()["transitions_shown"] == 10, 10, "the well one's jobs looked at")
-            assert poller._by_name[fleets[0].fleet].redis.failures > 0
+            lane, bell = poller._by_name[fleets[0].fleet], poller._bell._pubsub
+            failures = lane.redis.failures
+            assert failures > 0
+            wait_until(lambda: lane.redis.failures > failures, 10, "another failure")
+            assert poller._bell._pubsub is bell
 
             broken.client.delete(broken.keys.roster)
             wait_until(lambda: aws.stats()["transitions_shown"] == 20, 10, "the mended one's jobs looked at")
