@@ -146,9 +146,12 @@ class Poller:
                 self._bell.close()
         lane.hold(pause_s)
         if isinstance(error, RedisSilent):
-            for other in self._lanes:
-                if other.rooms.place == place and other is not lane:
-                    other.hold(pause_s)
+            for other in self._neighbours(lane):
+                other.hold(pause_s)
+
+    def _neighbours(self, lane: Lane) -> list[Lane]:
+        """The others on the same server."""
+        return [other for other in self._lanes if other.rooms.place == lane.rooms.place and other is not lane]
 
     def _hear(self, wait_s: float) -> None:
         """Wait so long at most, and tell the lanes whose bells ring."""
@@ -199,6 +202,9 @@ class Poller:
                 lane.leave()
             except StateError as error:
                 log.warning("could not take leave, the roster forgets us in time", error=str(error))
+                if isinstance(error, RedisSilent):  # nor will it answer the others, and each would wait for that
+                    for other in self._neighbours(lane):
+                        other.redis.failures += 1
             log.info("poller left", calls=lane.calls)
 
     def _leave(self) -> None:

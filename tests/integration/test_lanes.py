@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,8 +18,10 @@ from fleetpoll.errors import SettingsError
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import SimulatorConfig
 from fleetpoll.simulator.process import Simulator
+from fleetpoll.state import connection
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.rooms import Rooms, open_for_worker
+from tests.servers import server
 from workers.poller import Poller
 from workers.stopping import Stopping
 
@@ -145,3 +150,20 @@ def test_one_lane_waits_for_a_token_and_the_others_take_those_that_are_there(
             assert [first.waits, second.waits].count(True) == 1
             assert beaten.rooms.schedule.claim(60.0, margin_s=5.0).jobs  # type: ignore[union-attr] # it holds no lease
             assert beaten.rooms.buckets["DescribeJobs"].view().tokens_granted == 0
+
+
+def test_a_poller_waits_once_for_a_server_that_is_silent_when_it_leaves(
+    tmp_path: Path, fleet_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not once for each fleet on it: the supervisor's patience would not outlast that."""
+    monkeypatch.setattr(connection, "REPLY_TIMEOUT_S", 0.5)
+    many = [Settings(fleet=f"{fleet_name}-{number}", endpoint_url="http://127.0.0.1:9") for number in range(8)]
+    with server(tmp_path) as silent:
+        try:
+            with running(silent.url, many) as poller:
+                wait_until(lambda: all(lane.house_at > time.monotonic() for lane in poller._lanes), 10, "beats everywhere")
+                silent.signal(signal.SIGSTOP)
+                start = time.monotonic()
+            assert time.monotonic() - start < 2.0
+        finally:
+            silent.signal(signal.SIGCONT)
