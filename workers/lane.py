@@ -90,6 +90,11 @@ class Lane:
         self._answered = 0
 
     @property
+    def outrun(self) -> bool:
+        """Whether it found no token and might not wait for one: as soon as it may, a turn is worth making."""
+        return self._outrun.failures > 0 and self._order is None and self.held_until <= self._mono()
+
+    @property
     def ready_at(self) -> float:
         """From when on another turn is worth making."""
         return math.inf if self._order is not None else max(self._ready_at, self.held_until)

@@ -83,7 +83,8 @@ class Poller:
             self._hear(0.0)
             self._keep_house()
             now = self._mono()
-            if ready := [lane.fleet for lane in self._lanes if lane.ready_at <= now]:
+            free = not any(lane.waits for lane in self._lanes)  # who was outrun meanwhile is not to be so for ever
+            if ready := [lane.fleet for lane in self._lanes if lane.ready_at <= now or (free and lane.outrun)]:
                 self._give_turn(self._by_name[self._turns.next(ready)])
             elif self._lanes:
                 self._hear(min(min(lane.ready_at, lane.house_at) for lane in self._lanes) - now)

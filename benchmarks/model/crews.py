@@ -117,7 +117,8 @@ class Process:
 
     def _choose(self) -> None:
         now_s = self._loop.now_s
-        ready = [name for name in self._names if self._ready_s[name] <= now_s]
+        free = not self._token_s
+        ready = [name for name in self._names if self._ready_s[name] <= now_s or (free and self._outrun[name].failures)]
         if not ready:
             self._loop.at(min(self._ready_s.values()), self._choose)
             return
@@ -137,6 +138,7 @@ class Process:
             wait_s = bucket.reserve(now_s, ahead_s)
             if wait_s > ahead_s:
                 if ahead_s:
+                    self._outrun[name].failures = 0
                     back_s = wait_s - ahead_s * self._rng.uniform(0.25, 0.75)
                 else:
                     took_s, back_s = ASK_S, max(min(wait_s, OUTRUN_S[1]), self._outrun[name].pause_s(self._rng))
