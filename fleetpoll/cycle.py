@@ -55,6 +55,7 @@ class Pass:
     failure: AwsError | None = None
     childless: list[str] = field(default_factory=list)  # followed as arrays, which they are not
     slowed: bool = False  # the failure was a throttle that cut the fleet's rate
+    outrun: bool = False  # no token was there, and it was not to wait for one
 
 
 def nap(wait_s: float) -> bool:
@@ -82,6 +83,7 @@ class Cycle:
         self._bucket: FleetBucket = rooms.buckets[DESCRIBE]
         self._choice, self._suspects = Choice(settings), Suspects()
         self._call_s = settings.connect_timeout + settings.read_timeout
+        self._ahead_s = settings.token_wait  # how far the pass that is under way books ahead
         self._patience = Patience(round(settings.missing_grace * 1000), settings.missing_checks)
 
     def run(self, limit: int = IDS_PER_LEASE) -> Pass:
@@ -95,9 +97,14 @@ class Cycle:
             done: Pass = end.value
             return done
 
-    def steps(self, limit: int = IDS_PER_LEASE) -> Waits:
-        """The same pass for who has other things to do while a token is waited for: it stops there, and holds its lease."""
-        s = self._settings
+    def steps(self, limit: int = IDS_PER_LEASE, *, patient: bool = True) -> Waits:
+        """The same pass for who has other things to do while a token is waited for: it stops there, and holds its lease.
+
+        Unless it is `patient` it waits for no first token: it claims only if one is there.
+        """
+        s, done = self._settings, Pass()
+        if not patient and (seen := self._bucket.look()).wait_s > 0:
+            return Pass(wait_s=seen.wait_s, outrun=True)
         lease = self._rooms.schedule.claim(
             s.visibility,
             margin_s=s.margin,
@@ -107,7 +114,7 @@ class Cycle:
         )
         if isinstance(lease, Nothing):
             return Pass(wait_s=lease.wait_s, idle=True)
-        done = Pass()
+        self._ahead_s = s.token_wait if patient else 0.0
         yield from self._serve(lease, list(lease.jobs), done)
         return done
 
@@ -145,7 +152,7 @@ class Cycle:
         permit = yield from self._permit(lease, left, done)
         if permit is None:
             return None
-        done.calls += 1
+        done.calls, self._ahead_s = done.calls + 1, self._settings.token_wait  # for more of the same lease it waits
         try:
             return self._api.describe(ids), permit.granted
         except BadRequest as refusal:
@@ -168,7 +175,7 @@ class Cycle:
     def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Generator[float, bool, Permit | None]:
         """A token whose time has come, while the lease outlasts a call; else the jobs are given back."""
         begin_by = lease.trusted_until - self._call_s
-        answer = held = self._bucket.reserve(self._settings.token_wait)
+        answer = held = self._bucket.reserve(self._ahead_s)
         while isinstance(answer, Permit) and self._mono() + answer.wait_s < begin_by:
             if not (yield min(answer.wait_s, PACE_S)):
                 break
@@ -187,8 +194,10 @@ class Cycle:
                 done.wait_s = self._rng.uniform(*RELEASED_AFTER_S)
         else:
             paused = answer.reason is Reason.PAUSED
-            too_far = answer.wait_s - self._settings.token_wait * self._rng.uniform(0.25, 0.75)
-            done.wait_s = PAUSED_RECHECK_S if paused else max(0.0, too_far)
+            done.outrun = self._ahead_s == 0 and not paused
+            too_far = answer.wait_s - self._ahead_s * self._rng.uniform(0.25, 0.75)
+            longest_s = self._settings.token_wait  # a rate that is pinned may be let go any time, and no bell tells of it
+            done.wait_s = PAUSED_RECHECK_S if paused else min(longest_s, max(0.0, too_far))
         return None
 
     def _failed(self, lease: Lease, ids: Sequence[str], permit: Permit, failure: AwsError, done: Pass) -> None:

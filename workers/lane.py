@@ -2,7 +2,8 @@
 
 It works in turns, which a poller gives it. A turn is a pass through the rooms; where a token is waited for the turn ends,
 and another one goes on from there. So a lane holds up to a lease and a place in the row of tokens while others have their
-turns, and no process waits for it.
+turns, and no process waits for it. One lane of a process waits at a time, the others take tokens that are there: places in
+many rows would come due together, be used one after the other, and be kept from processes that have nothing to do.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ RECHECK_S = 5.0
 """How often a worker that waits because AWS answers nobody looks whether it does: a ring may have been missed."""
 AWS_LONGEST_S = 60.0
 """The longest that a fleet stays away for others' sake because its AWS fails."""
+OUTRUN_S = (0.1, 4.0)
+"""The first and the longest pause of a lane that waits for no token and finds none there; it doubles in between, because
+others take them before us, and is no shorter than until there will be one."""
 SWEEP_S, SWEEP_MORE_S = 60.0, 1.0
 """Between two sweeps: usually, and when the last one left work."""
 
@@ -75,7 +79,7 @@ class Lane:
         self._under_way: Waits | None = None
         self._janitor = Janitor(rooms, settings)
         self._aws = AwsTrouble(rooms.troubles, worker.worker_id, worker.host, self._mono, rng)
-        self.redis, self.bugs = Setback(*REDIS_RETRY_S), Setback(*REDIS_RETRY_S)
+        self.redis, self.bugs, self._outrun = Setback(*REDIS_RETRY_S), Setback(*REDIS_RETRY_S), Setback(*OUTRUN_S)
         self.held_until = 0.0  # neither turns nor beats before that
         self.calls = 0
         self._order: Order | None = None
@@ -86,9 +90,19 @@ class Lane:
         self._answered = 0
 
     @property
+    def outrun(self) -> bool:
+        """Whether it found no token and might not wait for one: as soon as it may, a turn is worth making."""
+        return self._outrun.failures > 0 and self._order is None and self.held_until <= self._mono()
+
+    @property
     def ready_at(self) -> float:
         """From when on another turn is worth making."""
         return math.inf if self._order is not None else max(self._ready_at, self.held_until)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it holds a place in the row of tokens."""
+        return self._under_way is not None
 
     @property
     def house_at(self) -> float:
@@ -110,8 +124,11 @@ class Lane:
         api = BatchApi(self.settings)
         self._cycle = Cycle(self.rooms, api, self.settings, self._mono, self._rng, worker_id=self._worker.worker_id)
 
-    def turn(self) -> None:
-        """Go on with the pass that is under way, or begin one, until a token is waited for or it is over."""
+    def turn(self, *, patient: bool = True) -> None:
+        """Go on with the pass that is under way, or begin one, until a token is waited for or it is over.
+
+        One that begins waits for a token only if it is `patient`.
+        """
         began, steps, self._under_way = self._mono(), self._under_way, None
         self._wakes, self._recheck_at = frozenset(), math.inf
         if self._cycle is None:
@@ -122,7 +139,7 @@ class Lane:
             return
         try:
             if steps is None:
-                steps = self._cycle.steps(self._aws.ids_max)
+                steps = self._cycle.steps(self._aws.ids_max, patient=patient)
                 wait_s = next(steps)
             else:
                 wait_s = steps.send(True)
@@ -137,6 +154,11 @@ class Lane:
         """A pass is over: tell, and find out when the next is worth making."""
         self.calls += done.calls
         tell(done)
+        if done.outrun:
+            soon_s = min(done.wait_s or 0.0, OUTRUN_S[1])
+            self._rest(max(soon_s, self._outrun.pause_s(self._rng)))
+            return
+        self._outrun.failures = 0
         if done.failure is not None and not isinstance(done.failure, Throttled):
             self._failed(done.failure, took_s)
         elif done.idle:

@@ -83,7 +83,8 @@ class Poller:
             self._hear(0.0)
             self._keep_house()
             now = self._mono()
-            if ready := [lane.fleet for lane in self._lanes if lane.ready_at <= now]:
+            free = not any(lane.waits for lane in self._lanes)  # who was outrun meanwhile is not to be so for ever
+            if ready := [lane.fleet for lane in self._lanes if lane.ready_at <= now or (free and lane.outrun)]:
                 self._give_turn(self._by_name[self._turns.next(ready)])
             elif self._lanes:
                 self._hear(min(min(lane.ready_at, lane.house_at) for lane in self._lanes) - now)
@@ -91,7 +92,8 @@ class Poller:
 
     def _give_turn(self, lane: Lane) -> None:
         began = self._mono()
-        if self._guarded(lane, lane.turn):
+        patient = not any(other.waits for other in self._lanes if other is not lane)
+        if self._guarded(lane, lambda: lane.turn(patient=patient)):
             self._well(lane)
         self._turns.took(lane.fleet, self._mono() - began)
 
@@ -139,14 +141,18 @@ class Poller:
         pause_s = lane.redis.pause_s(self._rng)
         if any(other.rooms.place != place for other in self._lanes):
             pause_s = max(pause_s, pause_for_others_s(took_s, REDIS_LONGEST_S))
-        lane.rooms.drop_connections()  # a demoted primary answers for ever on the old ones
-        if self._bell.client is lane.rooms.client:
-            self._bell.close()
+        if isinstance(error, RedisUnavailable):  # else it answers, and others have their connection with us
+            lane.rooms.drop_connections()  # a demoted primary answers for ever on the old ones
+            if self._bell.client is lane.rooms.client:
+                self._bell.close()
         lane.hold(pause_s)
         if isinstance(error, RedisSilent):
-            for other in self._lanes:
-                if other.rooms.place == place and other is not lane:
-                    other.hold(pause_s)
+            for other in self._neighbours(lane):
+                other.hold(pause_s)
+
+    def _neighbours(self, lane: Lane) -> list[Lane]:
+        """The others on the same server."""
+        return [other for other in self._lanes if other.rooms.place == lane.rooms.place and other is not lane]
 
     def _hear(self, wait_s: float) -> None:
         """Wait so long at most, and tell the lanes whose bells ring."""
@@ -197,6 +203,9 @@ class Poller:
                 lane.leave()
             except StateError as error:
                 log.warning("could not take leave, the roster forgets us in time", error=str(error))
+                if isinstance(error, RedisSilent):  # nor will it answer the others, and each would wait for that
+                    for other in self._neighbours(lane):
+                        other.redis.failures += 1
             log.info("poller left", calls=lane.calls)
 
     def _leave(self) -> None:

@@ -1,13 +1,15 @@
 """Processes that serve many fleets in turns: how many carry how many calls, what the worst fleet gets, what waiting costs.
 
 Each process picks whose turn it is by the workers' own `Turns` and has one call in flight; where a token is waited for the
-turn ends, and the process holds that lease and asks again every half second. A call takes 200 ms of AWS, log-normally
-spread, and some CPU. Every fleet is allowed 10 calls/s and always has jobs that are due, unless the line says otherwise.
+turn ends, and the process holds that lease and asks again every half second. It waits for one at a time. Tokens of other
+fleets it takes if they are there, else it looks again after the workers' own pauses. A call takes 200 ms of AWS,
+log-normally spread, and some CPU. Every fleet is allowed 10 calls/s and always has jobs that are due, unless the line says
+otherwise.
 `made` are calls/s, `worst` is what the fleet that got least made of what it was allowed, `busy` the share of the processes'
 time, `held` the leases of a fleet that wait for a token, `asks` the questions about tokens that Redis has for each call.
 A fleet that hangs does so for as long as is counted, and is not counted itself: it takes 23 s of each who calls, until the
-first of them knows, and from then on one tries for all. `one place` is not what the workers do: there a process that waits
-for a token takes others only if they are there at once.
+first of them knows, and from then on one tries for all. `a place in every row` is not what the workers do: there a process
+waits for a token of each fleet at the same time.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from fleetpoll.forecast.loop import Loop
 from fleetpoll.settings import Settings
 from fleetpoll.state.allowance import PACE_S
 from fleetpoll.turns import Turns
+from workers.lane import OUTRUN_S
+from workers.setback import Setback
 
 RATE = 10.0
 TOKEN_WAIT_S = Settings().token_wait
@@ -47,7 +51,7 @@ class Crew:
     wanted: float = RATE  # calls/s that a fleet has work for
     first: float | None = None  # and the first one, if that is another
     allowed_first: float = RATE
-    places: int | None = None  # tokens that a process waits for at a time; None: one of each fleet
+    places: int = 1  # tokens that a process waits for at a time
     hangs: bool = False  # nobody answers the first one, from when it is counted
 
     def work(self, number: int) -> float:
@@ -60,7 +64,7 @@ class Crew:
 CREWS = (
     *(Crew("all are busy", 40, processes) for processes in (60, 80, 100, 120)),
     Crew("a hundred calls/s for one", 40, 80, wanted=5.0, first=100.0, allowed_first=100.0),
-    Crew("one place", 40, 80, places=1),
+    Crew("a place in every row", 40, 80, places=40),
     Crew("one of them hangs", 40, 100, hangs=True),
     Crew("half of them rest", 40, 60, wanted=5.0),
     Crew("all are busy", 80, 200),
@@ -108,11 +112,13 @@ class Process:
         self._turns = Turns(dict.fromkeys(self._names, 1.0))
         self._ready_s = dict.fromkeys(self._names, 0.0)
         self._token_s: dict[str, float] = {}
+        self._outrun = {name: Setback(*OUTRUN_S) for name in self._names}
         loop.after(rng.uniform(0.0, 1.0), self._choose)
 
     def _choose(self) -> None:
         now_s = self._loop.now_s
-        ready = [name for name in self._names if self._ready_s[name] <= now_s]
+        free = not self._token_s
+        ready = [name for name in self._names if self._ready_s[name] <= now_s or (free and self._outrun[name].failures)]
         if not ready:
             self._loop.at(min(self._ready_s.values()), self._choose)
             return
@@ -128,12 +134,17 @@ class Process:
         if name in self._token_s:
             took_s, wait_s = ASK_S, self._token_s[name] - now_s
         else:
-            patient = self._crew.places is None or len(self._token_s) < self._crew.places
-            wait_s = bucket.reserve(now_s, TOKEN_WAIT_S if patient else 0.0)
-            if wait_s > (TOKEN_WAIT_S if patient else 0.0):
-                back_s = wait_s - TOKEN_WAIT_S * self._rng.uniform(0.25, 0.75) if patient else min(wait_s, PACE_S)
+            ahead_s = TOKEN_WAIT_S if len(self._token_s) < self._crew.places else 0.0
+            wait_s = bucket.reserve(now_s, ahead_s)
+            if wait_s > ahead_s:
+                if ahead_s:
+                    self._outrun[name].failures = 0
+                    back_s = wait_s - ahead_s * self._rng.uniform(0.25, 0.75)
+                else:
+                    took_s, back_s = ASK_S, max(min(wait_s, OUTRUN_S[1]), self._outrun[name].pause_s(self._rng))
                 self._ready_s[name] = now_s + took_s + back_s
                 return took_s
+            self._outrun[name].failures = 0
             self._token_s[name] = now_s + wait_s
             bucket.held += 1
         if wait_s > 0:

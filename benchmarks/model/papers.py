@@ -43,8 +43,8 @@ def modelled(folder: Path) -> Figures:
     for row in rows(folder, "crews"):
         if row["hangs"]:
             found["hanging_made"] = row["made"] / row["wanted"]
-        elif row["places"]:
-            found["one_place_made"], found["one_place_asks"] = row["made"], row["asks"]
+        elif row["places"] > 1:
+            found["every_row_made"] = row["made"]
         elif row["name"] == "all are busy":
             found |= {
                 f"crew_{row['fleets']}_{row['processes']}_{what}": row[what] for what in ("made", "worst", "asks", "busy")

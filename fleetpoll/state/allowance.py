@@ -110,6 +110,11 @@ class SharedAllowance:
             return Permit(wait_us / 1e6, int(stamp_us), granted / 1e6, float(position), n)
         return Refused(wait_us / 1e6, Reason(state), granted / 1e6)
 
+    def look(self) -> Refused:
+        """How long who reserves now would have to wait, and why. Takes nothing."""
+        state, wait_us, _, granted, _ = self._run("reserve", None, 1, -1)  # even no wait is longer than that
+        return Refused(wait_us / 1e6, Reason(state), granted / 1e6)
+
     def reconsider(self, permit: Permit, *, now_us: int | None = None) -> Permit | Refused:
         """The permit with the wait that is left of it now; Refused while the bucket is paused. Takes nothing.
 

@@ -202,6 +202,18 @@ def test_a_token_that_is_too_far_off_is_not_booked(simulator: Simulator, rooms: 
     assert claimable(rooms) == set(make_ids(5))
 
 
+def test_a_rate_that_is_let_go_is_soon_noticed_by_who_was_far_behind(rooms: Rooms, build: Build) -> None:
+    """Where tokens are minutes off, a worker looks again within token_wait: an operator may have changed that."""
+    rooms.schedule.track(make_ids(5))
+    rooms.buckets[DESCRIBE].pin(0.01)
+    rooms.buckets[DESCRIBE].reserve(300.0)
+
+    done = build("http://127.0.0.1:9").run()
+
+    assert (done.calls, done.idle) == (0, False)
+    assert 10.0 < (done.wait_s or 0.0) <= 20.0
+
+
 def test_a_lease_that_does_not_fit_a_call_is_not_claimed_again_at_once(
     simulator: Simulator, rooms: Rooms, build: Build
 ) -> None:
@@ -216,3 +228,27 @@ def test_a_lease_that_does_not_fit_a_call_is_not_claimed_again_at_once(
     assert done.wait_s is not None
     assert done.wait_s > 0
     assert claimable(rooms) == set(make_ids(5))
+
+
+def test_who_waits_for_no_token_claims_only_if_one_is_there(simulator: Simulator, rooms: Rooms, build: Build) -> None:
+    """Without one it neither claims nor books, and hears when there will be one; with one it makes its call."""
+    rooms.schedule.track(simulator.populate(5))
+    cycle, bucket = build(simulator.url), rooms.buckets[DESCRIBE]
+    for _ in range(3):
+        bucket.reserve(10.0, round(RATE / 5))
+    used = booked(rooms)
+
+    with pytest.raises(StopIteration) as end:
+        next(cycle.steps(patient=False))
+    done: Pass = end.value.value
+    assert (done.outrun, done.calls, booked(rooms)) == (True, 0, used)
+    assert 0 < (done.wait_s or 0.0) < 0.7
+
+    while bucket.look().wait_s > 0:
+        nap(0.05)
+    steps = cycle.steps(patient=False)
+    assert next(steps) == 0.0
+    with pytest.raises(StopIteration) as end:
+        steps.send(True)
+    done = end.value.value
+    assert (done.outrun, done.calls, done.kept, booked(rooms)) == (False, 1, 5, used + 1)

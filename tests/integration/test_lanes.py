@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from benchmarks.rig import wait_until
@@ -14,8 +18,10 @@ from fleetpoll.errors import SettingsError
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import SimulatorConfig
 from fleetpoll.simulator.process import Simulator
+from fleetpoll.state import connection
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.rooms import Rooms, open_for_worker
+from tests.servers import server
 from workers.poller import Poller
 from workers.stopping import Stopping
 
@@ -96,7 +102,11 @@ def test_a_fleet_whose_keys_are_unusable_is_left_alone_and_mended(
             well.schedule.track(aws.populate(10))
             broken.schedule.track(aws.populate(10))
             wait_until(lambda: aws.stats()["transitions_shown"] == 10, 10, "the well one's jobs looked at")
-            assert poller._by_name[fleets[0].fleet].redis.failures > 0
+            lane, bell = poller._by_name[fleets[0].fleet], poller._bell._pubsub
+            failures = lane.redis.failures
+            assert failures > 0
+            wait_until(lambda: lane.redis.failures > failures, 10, "another failure")
+            assert poller._bell._pubsub is bell
 
             broken.client.delete(broken.keys.roster)
             wait_until(lambda: aws.stats()["transitions_shown"] == 20, 10, "the mended one's jobs looked at")
@@ -106,16 +116,54 @@ def test_a_fleet_whose_keys_are_unusable_is_left_alone_and_mended(
 def test_a_drain_gives_back_what_is_held_while_tokens_are_waited_for(
     redis_url: str, fleets: list[Settings], opened: list[Rooms]
 ) -> None:
-    """Leases of all lanes are given back when the process leaves, and the places in the rows of tokens."""
+    """The lease is given back when the process leaves, and its place in the row of tokens."""
     with Simulator(SimulatorConfig(seed=3, life_min_s=3600, life_max_s=3600)) as aws:
         there = [Settings(fleet=one.fleet, endpoint_url=aws.url, rate=0.1, rate_start=0.1, rate_min=0.1) for one in fleets]
         for own in opened:
             own.schedule.track(aws.populate(10))
         with running(redis_url, there) as poller:
             held = list(poller._by_name.values())
-            wait_until(lambda: all(lane._under_way is not None for lane in held), 10, "all lanes waiting for a token")
+            wait_until(lambda: any(lane.waits for lane in held), 10, "a lane waiting for a token")
 
         assert [own.buckets["DescribeJobs"].view().tokens_granted for own in opened] == [0, 0, 0]
         assert all(own.roster.workers() == [] for own in opened)
         lease = [own.schedule.claim(60.0, margin_s=5.0) for own in opened]
         assert [len(one.jobs) for one in lease] == [10, 10, 10]  # type: ignore[union-attr] # there is one
+
+
+def test_one_lane_waits_for_a_token_and_the_others_take_those_that_are_there(
+    redis_url: str, fleets: list[Settings], opened: list[Rooms]
+) -> None:
+    """A process books ahead in one row only; a fleet whose tokens come quickly is served meanwhile."""
+    slow = {"rate": 0.01, "rate_start": 0.01, "rate_min": 0.01, "token_wait": 300.0, "visibility": 400.0}
+    with Simulator(SimulatorConfig(seed=3, life_min_s=3600, life_max_s=3600)) as aws:
+        there = [msgspec.structs.replace(one, endpoint_url=aws.url, **slow) for one in fleets[:2]]
+        quick = msgspec.structs.replace(fleets[2], endpoint_url=aws.url, rate=20.0, rate_start=20.0)
+        for own in opened:
+            own.schedule.track(aws.populate(10))
+        with running(redis_url, [*there, quick]) as poller:
+            first, second, lane = (poller._by_name[one.fleet] for one in fleets)
+            wait_until(lambda: first.waits or second.waits, 10, "a lane waiting for a token")
+            beaten = second if first.waits else first
+            wait_until(lambda: lane.calls > 10 and beaten._outrun.failures > 1, 10, "calls, and another lane outrun")
+
+            assert [first.waits, second.waits].count(True) == 1
+            assert beaten.rooms.schedule.claim(60.0, margin_s=5.0).jobs  # type: ignore[union-attr] # it holds no lease
+            assert beaten.rooms.buckets["DescribeJobs"].view().tokens_granted == 0
+
+
+def test_a_poller_waits_once_for_a_server_that_is_silent_when_it_leaves(
+    tmp_path: Path, fleet_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not once for each fleet on it: the supervisor's patience would not outlast that."""
+    monkeypatch.setattr(connection, "REPLY_TIMEOUT_S", 0.5)
+    many = [Settings(fleet=f"{fleet_name}-{number}", endpoint_url="http://127.0.0.1:9") for number in range(8)]
+    with server(tmp_path) as silent:
+        try:
+            with running(silent.url, many) as poller:
+                wait_until(lambda: all(lane.house_at > time.monotonic() for lane in poller._lanes), 10, "beats everywhere")
+                silent.signal(signal.SIGSTOP)
+                start = time.monotonic()
+            assert time.monotonic() - start < 2.0
+        finally:
+            silent.signal(signal.SIGCONT)

@@ -34,7 +34,7 @@ def test_what_the_page_says_in_words_is_so() -> None:
     assert f["even_ends_h"] < f["even_all_h"]
     assert f["fullest_busy"] < 1
     crews = {row["processes"]: row for row in papers.rows(RESULTS, "crews") if row["name"] == "all are busy"}
-    assert crews[80]["made"] < 0.8 * crews[80]["wanted"]
+    assert 0.88 * crews[80]["wanted"] < crews[80]["made"] < 0.95 * crews[80]["wanted"]
     assert crews[100]["made"] > 0.97 * crews[100]["wanted"]
     assert round(crews[100]["asks"]) == f["asks_per_call"]
 
@@ -104,6 +104,13 @@ def test_enough_processes_carry_all_fleets() -> None:
     assert ample.worst > 0.9
     assert scarce.busy > 0.95
     assert scarce.worst > 0.8 * scarce.made / scarce.wanted
+
+
+def test_a_service_that_is_just_short_of_processes_uses_all_that_it_has() -> None:
+    """They wait for one token at a time; with a place in every row they would idle while tokens are not used."""
+    one, every = (play(Crew("", 12, 24, places=places), warm_s=20, counted_s=20) for places in (1, 12))
+    assert one.busy > 0.97
+    assert one.made > 1.05 * every.made
 
 
 def test_the_model_of_one_account_is_there_for_the_page() -> None:
