@@ -72,7 +72,8 @@ class Packer:
         try:
             return [pack_command(words)]
         except UnicodeEncodeError:
-            return [pack_command(tuple(w.encode(errors="replace") if isinstance(w, str) else w for w in words))]
+            words = tuple(word.encode(errors="replace") if isinstance(word, str) else word for word in words)
+            return [pack_command(words)]
 
 
 class Connection(redis.Redis):
