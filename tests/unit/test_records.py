@@ -25,7 +25,9 @@ SNAPSHOTS = st.builds(
     changed_ms=TIMES,
     job_name=WORDS,
     job_queue=WORDS,
-    job_definition=st.sampled_from(("", "align:3", "align", "sort:1", ":1", "arn:aws:batch:eu-west-1:1:job-definition/align:3")),
+    job_definition=st.sampled_from(
+        ("", "align:3", "align", "sort:1", ":1", "arn:aws:batch:eu-west-1:1:job-definition/align:3")
+    ),
     status_reason=WORDS,
     attempt=st.integers(0, 3),
     exit_code=st.one_of(st.none(), st.integers(0, 137)),
