@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, cast
 
@@ -105,16 +105,29 @@ def spooled(
     `on_read` hears now and then how many there are. Raises SettingsError as `read_ids` does, but for bad ones that are to
     be skipped.
     """
-    with tempfile.SpooledTemporaryFile(MEMORY_MAX, "w+", encoding="ascii") as file:
+    file = tempfile.SpooledTemporaryFile(MEMORY_MAX, "w+", encoding="ascii")  # noqa: SIM115 - a full disk refuses its close, too
+    try:
         spool = Spool(cast("IO[str]", file))
-        for job_id in _ids(arguments, files, spool.bad):
-            file.write(f"{job_id}\n")
-            spool.count += 1
-            if spool.count % REPORTED_EVERY == 0:
-                on_read(spool.count)
+        _fill(spool, _ids(arguments, files, spool.bad), on_read)
         if not skip_bad:
             spool.bad.refuse()
         yield spool
+    finally:
+        with suppress(OSError):
+            file.close()
+
+
+def _fill(spool: Spool, ids: Iterable[str], on_read: Callable[[int], None]) -> None:
+    try:
+        for job_id in ids:
+            spool.file.write(f"{job_id}\n")
+            spool.count += 1
+            if spool.count % REPORTED_EVERY == 0:
+                on_read(spool.count)
+        spool.file.flush()
+    except OSError as error:
+        words = f"The ids do not fit into a temporary file: {error.strerror}. Make room, or name another folder in TMPDIR."
+        raise SettingsError(words) from None
 
 
 def _ids(arguments: Sequence[str], files: Sequence[str], bad: Bad) -> Iterator[str]:

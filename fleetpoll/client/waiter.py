@@ -38,7 +38,7 @@ class Waiter:
                     page = self._look() if self._mono() >= self._recheck else self._ear.listen(self._listener, wait_s)
                 except RedisUnavailable:
                     self._recheck = self._mono()  # what Redis had not written to its disk may be told only by the ledger
-                    time.sleep(min(pause_s(), wait_s))
+                    time.sleep(max(0.0, min(pause_s(), until - self._mono())))
                     continue
                 if page:
                     yield page

@@ -61,11 +61,19 @@ PASSING = {
 
 
 class Packer:
-    """Writes commands as redis-py does, which looks through all arguments in Python for buffers; we never send any."""
+    """Writes commands as redis-py does, which looks through all arguments in Python for buffers; we never send any.
+
+    Half a surrogate, as of a command line that is no UTF-8, becomes a question mark, as `encoding_errors` has it.
+    """
 
     def pack(self, name: str, *args: Any) -> list[bytes]:
         """A command as it goes over the wire."""
-        return [pack_command((*name.split(), *args))]
+        words = (*name.split(), *args)
+        try:
+            return [pack_command(words)]
+        except UnicodeEncodeError:
+            words = tuple(word.encode(errors="replace") if isinstance(word, str) else word for word in words)
+            return [pack_command(words)]
 
 
 class Connection(redis.Redis):

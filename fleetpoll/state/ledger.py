@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fleetpoll.state.keys import Keys
 
 SCAN_STEP = 500
+REMEMBERED = 20_000
+"""How many ids a scan remembers at least. HSCAN gives again what it has just given, and only where its table shrinks."""
 FAILED = "failed:"
 """What the counters of failures of one kind begin with, see release.lua."""
 
@@ -61,15 +63,17 @@ class Ledger:
 
         A job that comes or goes meanwhile may be left out, none is given twice.
         """
-        wanted, seen, cursor = frozenset(statuses), set[str](), -1
+        wanted, seen, before, cursor = frozenset(statuses), set[str](), set[str](), -1
         while cursor != 0:
             page: Any
             cursor, page = self._client.hscan(self._keys.ledger, max(cursor, 0), count=SCAN_STEP)
             for job_id, text in page.items():
                 snapshot = record(text)
-                if job_id not in seen and (not wanted or snapshot.status in wanted):
+                if job_id not in seen and job_id not in before and (not wanted or snapshot.status in wanted):
                     seen.add(job_id)
                     yield job_id, snapshot
+            if len(seen) > REMEMBERED:
+                seen, before = set(), seen
 
     def counts(self) -> dict[JobStatus, int]:
         """How many jobs have each status, those with none left out."""

@@ -14,7 +14,9 @@ import msgspec
 from fleetpoll.jobs import JobStatus, Snapshot
 
 SIGN = ":"
-"""The whole of a status reason: USUAL. Before a log stream: its usual beginning; no name of a log stream has a colon."""
+"""The whole of a status reason: USUAL, so that one which is signs alone has one more. Before a log stream: its usual
+beginning; no name of a log stream has a colon."""
+SIGNS = re.compile(f"{SIGN}+")
 USUAL = "Essential container in task exited"
 UNREADABLE = Snapshot(status=JobStatus.UNKNOWN)
 EMPTY_END = re.compile(r'(?:,""){0,2}(?:,0){0,4}\]\Z')
@@ -34,6 +36,8 @@ def packed(snapshot: Snapshot) -> str:
         snapshot = _replace(snapshot, log_stream=SIGN + snapshot.log_stream[len(usual) :])
     if snapshot.status_reason == USUAL:
         snapshot = _replace(snapshot, status_reason=SIGN)
+    elif SIGNS.fullmatch(snapshot.status_reason):
+        snapshot = _replace(snapshot, status_reason=SIGN + snapshot.status_reason)
     return EMPTY_END.sub("]", _encode(snapshot).decode())
 
 
@@ -45,8 +49,8 @@ def record(text: str) -> Snapshot:
         return UNREADABLE
     if snapshot.log_stream.startswith(SIGN):
         _set(snapshot, "log_stream", beginning(snapshot.job_definition) + snapshot.log_stream[1:])
-    if snapshot.status_reason == SIGN:
-        _set(snapshot, "status_reason", USUAL)
+    if SIGNS.fullmatch(snapshot.status_reason):
+        _set(snapshot, "status_reason", snapshot.status_reason[1:] or USUAL)
     return snapshot
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 
@@ -57,6 +58,17 @@ def test_a_hundred_thousand_ids_take_seconds(cli: Cli, rooms: Rooms) -> None:
     assert done.stdout == '{"new": 100000, "already_tracked": 0, "skipped": 0}\n'
     assert time.monotonic() - start < 10
     assert rooms.ledger.sizes() == (100_000, 100_000)
+
+
+def test_ids_that_no_disk_holds_are_not_tracked(cli: Cli, rooms: Rooms) -> None:
+    """A list that is too long for the temporary folder is refused as a whole, with what to do."""
+    small_files = ["sh", "-c", 'ulimit -f 1; exec "$0" track -f -', SCRIPT]
+    ids = "\n".join(make_ids(40_000))
+    done = subprocess.run(small_files, input=ids, env=os.environ | cli.env, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "do not fit into a temporary file: File too large. Make room, or name another folder in TMPDIR." in done.stderr
+    assert rooms.ledger.sizes() == (0, 0)
 
 
 def test_untrack_forgets(cli: Cli, rooms: Rooms) -> None:

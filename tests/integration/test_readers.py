@@ -18,6 +18,7 @@ from fleetpoll.errors import EventsTrimmed, SettingsError, StateError
 from fleetpoll.janitor import FORGOTTEN_BEATS, STEP, Janitor
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
+from fleetpoll.state import ledger
 from fleetpoll.state.doorbell import Doorbell, Ring
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.rooms import Rooms
@@ -133,6 +134,19 @@ def test_a_scan_gives_every_job_once_and_can_choose_by_status(rooms: Rooms) -> N
     chosen = dict(rooms.ledger.scan([JobStatus.RUNNING, JobStatus.FAILED]))
     assert set(chosen) == {*running, *done}
     assert len(list(Fleet(rooms, Settings()).jobs(limit=7))) == 7
+
+
+def test_a_scan_gives_no_job_twice_while_others_are_forgotten(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few ids it remembers: the table shrinks under it, and what it has given before may come again."""
+    monkeypatch.setattr(ledger, "REMEMBERED", 500)
+    ids = make_ids(20_000)
+    rooms.schedule.track(ids)
+    scan = rooms.ledger.scan()
+    given = [job_id for job_id, _ in islice(scan, 12_000)]
+    rooms.schedule.untrack(given[:11_000] + sorted(set(ids) - set(given))[:7_500])
+
+    given += [job_id for job_id, _ in scan]
+    assert len(given) == len(set(given)) >= 12_500
 
 
 def test_a_beat_shows_who_is_alive_until_it_leaves(rooms: Rooms) -> None:

@@ -60,6 +60,13 @@ def test_a_full_memory_is_said_with_what_to_do(own: Rooms) -> None:
     assert own.ledger.sizes() == (0, 0)
 
 
+def test_what_is_no_text_is_sent_all_the_same(own: Rooms) -> None:
+    """A byte of a command line that is no UTF-8 becomes a question mark, in commands and in what scripts are given."""
+    assert own.client.execute_command("ECHO", "a\udcff") == "a?"
+    assert own.schedule.track(["\udcff"]) == 1
+    assert list(own.ledger.get(["?"])) == ["?"]
+
+
 def test_a_replica_is_said_to_be_one(own: Rooms) -> None:
     """After a demotion writes are refused for now; that is no error of ours."""
     own.client.replicaof("127.0.0.1", "1")

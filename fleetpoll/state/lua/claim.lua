@@ -42,7 +42,7 @@ if count < limit then
 end
 
 local ids, scored, part = {}, {}, 0.5 + redis.call('HINCRBY', KEYS[3], 'claims', 1) % 2048 / 4096
-reply[3] = string.format('%.12f', math.floor(now + tonumber(ARGV[3])) + part)
+reply[3] = string.format('%.4f', math.floor(now + tonumber(ARGV[3])) + part) -- enough to tell doubles of this size apart
 reply[4], reply[5], reply[6] = string.format('%.0f', math.floor(due[2])), redis.call('GET', KEYS[5]) or '', {}
 for at = 1, #due / 2 do
   local id = due[2 * at - 1]

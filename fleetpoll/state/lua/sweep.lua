@@ -17,7 +17,7 @@ if #old > 0 then
     if status then counts[status] = (counts[status] or 0) + 1 end
   end
   redis.call('HDEL', KEYS[1], unpack(old)) -- what frees memory comes first: a full server refuses a script that begins with more
-  redis.call('ZREMRANGEBYRANK', KEYS[2], 0, #old - 1)
+  redis.call('ZREM', KEYS[2], unpack(old))
   for status, count in pairs(counts) do redis.call('HINCRBY', KEYS[3], status, -count) end
 end
 local silent = 0
