@@ -89,7 +89,7 @@ def test_a_signal_that_comes_while_a_poller_is_started_is_not_lost() -> None:
     """It waits until the poller has a handler of its own, and then is an order to leave."""
     heard = Stopping()
     with signals_held():
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # to this thread: another one might take it at once
         before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
         heard.on(signal.SIGTERM)
 
