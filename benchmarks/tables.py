@@ -163,10 +163,17 @@ def conditions(measurements: Iterable[Measurement]) -> str:
         spread(m["date"][:10] for m in machines),
         f"commit {spread(m['commit'] for m in machines)}",
         spread(f"{m['cores']} cores of {m['cpu']}" for m in machines),
+        *paced([m["pace_ms"] for m in machines if "pace_ms" in m]),
         f"Python {spread(m['python'] for m in machines)}",
         *packages,
     ]
     return ", ".join(parts) + "."
+
+
+def paced(paces_ms: Sequence[int]) -> list[str]:
+    """How fast the processors were, if that was measured."""
+    least, most = min(paces_ms, default=0), max(paces_ms, default=0)
+    return [f"pace {least} ms" if least == most else f"pace {least} to {most} ms"] if paces_ms else []
 
 
 def spread(found: Iterable[Any]) -> str:
