@@ -82,7 +82,7 @@ def of_results(folder: Path, entry: Mapping[str, Any]) -> float | None:
         if entry.get("contender", measurement["contender"]) == measurement["contender"]
     ]
     found = [values for values in found if values]
-    return statistics.median(found[-1]) if found else None
+    return statistics.median(found[-1]) * float(entry.get("scale", 1.0)) if found else None
 
 
 def only(phases: Mapping[str, Any]) -> dict[str, float]:
