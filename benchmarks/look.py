@@ -23,10 +23,10 @@ from unittest.mock import patch
 import msgspec
 
 from benchmarks import results
-from benchmarks.contenders.environments import versions
 from benchmarks.cpu import seconds_of
 from benchmarks.floor import floor
 from benchmarks.rig import Rig, limited, rig, wait_until
+from benchmarks.scenarios.ours import Ours
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.tables import line, unmeasured
 from fleetpoll.awsbatch.api import BatchApi
@@ -72,18 +72,6 @@ class Looking:
     def settings(self) -> Settings:
         """One poller that always has something to do."""
         return Settings(workers=1, rate=BOUNDLESS, rate_start=BOUNDLESS, freshness=0.5, beat=1.0, log_format="json")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A way to measure it."""
-
-    label: str
-    about: str
-
-    def versions(self) -> dict[str, str]:
-        """The packages that matter."""
-        return versions("", PACKAGES)
 
 
 def measure(case: Looking, contender: str, seed: int) -> dict[str, Any]:
@@ -237,10 +225,12 @@ SCENARIO = Scenario(
     "What a look costs",
     (Looking(),),
     {
-        "poller": Part("**a poller**", "a whole poller process, by /proc"),
-        "parts": Part("**its cycle**, part by part", "the same cycle in one process, with a clock on each room"),
-        "floor": Part(
-            "the floor", "urllib3 + botocore's SigV4 + msgspec alone; redis-py + hiredis with EVALSHA of the same size"
+        "poller": Ours("a whole poller process, by /proc", PACKAGES, "**a poller**"),
+        "parts": Ours("the same cycle in one process, with a clock on each room", PACKAGES, "**its cycle**, part by part"),
+        "floor": Ours(
+            "urllib3 + botocore's SigV4 + msgspec alone; redis-py + hiredis with EVALSHA of the same size",
+            PACKAGES,
+            "the floor",
         ),
     },
     ("look_ms", "calls_per_core_s", *(f"{part}_ms" for part in PARTS), "transitions_per_call"),

@@ -15,8 +15,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.following import Ours, counted, turn
+from benchmarks.following import counted, turn
 from benchmarks.rig import wait_until
+from benchmarks.scenarios.ours import Ours
 from benchmarks.scenarios.scenario import Scenario
 from fleetpoll.embedded.private import private_server
 from fleetpoll.logs import configure

