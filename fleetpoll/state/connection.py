@@ -37,7 +37,11 @@ OURS = frozenset(
 )
 """Options that everything here relies on."""
 FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
-UNTRUSTED = "A private CA is named in redis_url: rediss://HOST?ssl_ca_certs=FILE."
+SILENT = {
+    "CERTIFICATE_VERIFY_FAILED": "A private CA is named in redis_url: rediss://HOST?ssl_ca_certs=FILE.",
+    "loading": "It reads its data, and answers when it has.",
+}
+"""Why nobody serves us, by a word of redis-py's or of Redis' own, and what to do about it."""
 FAILOVER = "A failover is under way, or the URL leads to a replica."
 MOVING = "A slot is moving to another node of the Cluster."
 ESCAPES = "In a password, write / # ? [ ] @ as %2F %23 %3F %5B %5D %40."
@@ -148,7 +152,7 @@ def translated() -> Iterator[None]:
         if denial is not None:
             raise denied(denial) from error
         words = str(error).rstrip(".")
-        advice = UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in words else "Is it running, and is the URL right?"
+        advice = next((SILENT[sign] for sign in SILENT if sign in words), "Is it running, and is the URL right?")
         raise RedisSilent(f"Redis does not answer: {words}. {advice}") from error
     except redis.exceptions.RedisError as error:
         if denial_in(error) is not None:

@@ -10,16 +10,28 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import msgspec
 
+from fleetpoll.errors import RedisUnavailable
 from fleetpoll.jobs import JobStatus, Transition
 from fleetpoll.state.rooms import Rooms
 from fleetpoll.state.schedule import Lease, Look
 
 SCRIPT = str(Path(sys.executable).with_name("fleetpoll"))
 PATIENCE_S = 30.0
+
+
+class Started(subprocess.Popen[str]):
+    """A command that runs. A test that fails while it does ends it, or it would wait for it, and hide why it failed."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End what is left of it."""
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, trace)
 
 
 class Cli:
@@ -41,9 +53,9 @@ class Cli:
             check=False,
         )
 
-    def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **env: str) -> Started:
         """Start a command."""
-        return subprocess.Popen(
+        return Started(
             [SCRIPT, *words],
             env=os.environ | self.env | env,
             stdin=subprocess.DEVNULL,
@@ -81,3 +93,11 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = PATI
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout_s:g} s"
         pause.wait(0.02)
+
+
+def serves(rooms: Rooms) -> bool:
+    """Whether Redis is there, and has read its data: until then it tells no more than the time."""
+    try:
+        return rooms.ledger.sizes() >= (0, 0)
+    except RedisUnavailable:
+        return False

@@ -17,12 +17,12 @@ from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.waiter import Waiter
 from fleetpoll.client.waiting import RECHECK_S, Arrival, Goal, Roll, Waited
 from fleetpoll.embedded.private import private_server
-from fleetpoll.errors import RedisUnavailable, SettingsError
+from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import Settings
 from fleetpoll.state.rooms import Rooms, open_rooms
 from tests.ids import make_ids
-from tests.integration.cli_helpers import move, wait_until
+from tests.integration.cli_helpers import move, serves, wait_until
 from tests.integration.crash import kill_server
 from tests.integration.moves import move_all
 
@@ -128,7 +128,7 @@ def test_a_wait_survives_the_crash_of_redis(tmp_path: Path, settings: Settings) 
         waiting = pool.submit(Fleet(own, settings).wait, [one, two], Goal.COMPLETE, LONG_S, lambda *_: begun.set())
         assert begun.wait(LONG_S)
         kill_server(rooms)
-        wait_until(lambda: answers(rooms), "the server is back")
+        wait_until(lambda: serves(rooms), "the server is back")
         move(rooms, {one: JobStatus.SUCCEEDED})
         move(rooms, {two: JobStatus.FAILED})
         waited = waiting.result(LONG_S)
@@ -136,14 +136,6 @@ def test_a_wait_survives_the_crash_of_redis(tmp_path: Path, settings: Settings) 
         own.close()
 
     assert waited.reached == {one: JobStatus.SUCCEEDED, two: JobStatus.FAILED}
-
-
-def answers(rooms: Rooms) -> bool:
-    """Whether Redis is there, and has read its data: until then it tells no more than the time."""
-    try:
-        return rooms.ledger.sizes() >= (0, 0)
-    except RedisUnavailable:
-        return False
 
 
 def test_hundreds_of_threads_share_one_reader(rooms: Rooms, settings: Settings) -> None:
@@ -220,7 +212,7 @@ def test_all_threads_ask_the_ledger_when_redis_was_away(tmp_path: Path, settings
         waits = [pool.submit(fleet.wait, [job_id], timeout_s=LONG_S) for job_id in ids]
         wait_until(lambda: len(fleet._ear._line) == len(ids) - 1, "all of them stand in line")
         kill_server(rooms)
-        wait_until(lambda: answers(rooms), "the server is back")
+        wait_until(lambda: serves(rooms), "the server is back")
         move_all(rooms, JobStatus.SUCCEEDED)
         rooms.client.delete(rooms.keys.events)  # the ledger alone knows
         assert [len(wait.result().reached) for wait in waits] == [1] * len(ids)
