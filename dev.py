@@ -38,6 +38,7 @@ TOOLS = ["pip", "hatchling", "editables"]  # this pip knows --group; the others 
 LEVELS = {
     "runtime": ["--no-build-isolation", "--editable", ".[embedded]"],
     "dev": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev"],
+    "docs": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "docs"],
     "bench": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev", "--group", "bench"],
     "airflow": ["--no-build-isolation", "--editable", ".[embedded,airflow]", "pytest", "pytest-timeout"],
 }

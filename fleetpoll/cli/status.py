@@ -19,10 +19,10 @@ from fleetpoll.text import safe
 if TYPE_CHECKING:
     from fleetpoll.client.status import FleetStatus, Lag
     from fleetpoll.client.troubles import SharedTrouble
+    from fleetpoll.figures import Totals
     from fleetpoll.jobs import JobStatus
     from fleetpoll.state.allowance import BucketView
     from fleetpoll.state.broods import BroodSizes
-    from fleetpoll.state.ledger import Totals
 
 
 @click.command()

@@ -7,10 +7,10 @@ from statistics import fmean
 from typing import Any
 
 from fleetpoll.client.troubles import SharedTrouble, shared
+from fleetpoll.figures import Totals
 from fleetpoll.jobs import JobStatus, seconds
 from fleetpoll.state.allowance import BucketView
 from fleetpoll.state.broods import BroodSizes
-from fleetpoll.state.ledger import Totals
 from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.roster import Beat, Order
 

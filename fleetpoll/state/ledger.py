@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fleetpoll.figures import Totals
 from fleetpoll.jobs import JobStatus
 from fleetpoll.state.reading import whole
 from fleetpoll.state.records import record
@@ -21,27 +21,6 @@ REMEMBERED = 20_000
 """How many ids a scan remembers at least. HSCAN gives again what it has just given, and only where its table shrinks."""
 FAILED = "failed:"
 """What the counters of failures of one kind begin with, see release.lua."""
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """DescribeJobs calls since the fleet began. `failures` are those that failed by kind (see errors.AwsError)."""
-
-    calls: int = 0
-    throttled: int = 0
-    failed: int = 0
-    ids: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def fill(self) -> float | None:
-        """Ids per answered call; None before the first."""
-        return self.ids / self.answered if self.answered > 0 else None
-
-    @property
-    def answered(self) -> int:
-        """Calls that AWS answered."""
-        return self.calls - self.throttled - self.failed
 
 
 class Ledger:

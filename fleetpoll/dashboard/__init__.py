@@ -1,0 +1,1 @@
+"""`fleetpoll dashboard`: a fleet in a browser. Needs the extra `dashboard`."""

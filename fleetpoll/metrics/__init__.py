@@ -1,0 +1,1 @@
+"""`fleetpoll metrics`: a fleet for Prometheus. Needs the extra `metrics`."""

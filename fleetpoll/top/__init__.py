@@ -1,0 +1,1 @@
+"""`fleetpoll top`: a fleet in the terminal. Needs the extra `top`."""
