@@ -78,8 +78,13 @@ DUE = gauge("fleetpoll_due_jobs", "Jobs that are due and on no lease: they wait 
 ARRAYS = gauge("fleetpoll_arrays", "Array jobs whose children are followed.")
 CHILDREN = gauge("fleetpoll_array_children", "Children of followed arrays that are not over.")
 TRANSITIONS = counter("fleetpoll_transitions_total", "Changes of status that were published.", "from", "to")
-LAG = histogram("fleetpoll_lag_seconds", "From the moment AWS stopped a job to the moment the fleet saw it.")
-START_LAG = histogram("fleetpoll_start_lag_seconds", "From the moment AWS started a job to the moment the fleet saw it.")
+LAG = histogram(
+    "fleetpoll_lag_seconds", "From AWS's end of a job, or its tracking if that came later, to the moment the fleet saw it."
+)
+START_LAG = histogram(
+    "fleetpoll_start_lag_seconds",
+    "From AWS's start of a job, or its tracking if that came later, to the moment the fleet saw it.",
+)
 STALENESS = histogram("fleetpoll_staleness_seconds", "How old what was known of a job was when a look renewed it.")
 
 WORKERS = gauge("fleetpoll_workers", "Workers on the roster: alive, or silent because they missed three beats.", "state")

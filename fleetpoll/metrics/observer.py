@@ -14,7 +14,6 @@ import structlog
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from fleetpoll.client.fleet import Fleet
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.errors import StateError
 from fleetpoll.metrics.families import FAMILIES
@@ -40,12 +39,12 @@ log = structlog.get_logger("metrics")
 class Watch:
     """One fleet. `about_server` says whether its server is to be asked, too."""
 
-    def __init__(self, rooms: Rooms, settings: Settings, mono: Mono, *, about_server: bool) -> None:
-        self._rooms, self._fleet, self._mono = rooms, Fleet(rooms, settings), mono
+    def __init__(self, rooms: Rooms, mono: Mono, *, about_server: bool) -> None:
+        self._rooms, self._mono = rooms, mono
         self._about_server_at = mono() if about_server else float("inf")
         self._done = threading.Event()
         self._done.set()
-        self._heard = self.silent = Heard(settings.fleet, error=f"Redis has not answered within {PATIENCE_S:g} s.")
+        self._heard = self.silent = Heard(rooms.keys.fleet, error=f"Redis has not answered within {PATIENCE_S:g} s.")
         self._said = ""
 
     def ask(self, turns: threading.Semaphore) -> None:
@@ -68,7 +67,7 @@ class Watch:
     def _read(self, turns: threading.Semaphore) -> None:
         try:
             with turns:
-                self._heard = Heard(self.silent.fleet, read(self._rooms, self._fleet), load=self._load())
+                self._heard = Heard(self.silent.fleet, read(self._rooms), load=self._load())
         except StateError as error:
             self._heard = Heard(self.silent.fleet, error=str(error))
         except Exception as error:  # a bug must not look like a fleet that is well
@@ -122,12 +121,7 @@ def observing(fleets: Sequence[Settings], url: str) -> Iterator[Observer]:
     others = [open_rooms(url, settings, beside=None if cluster else first) for settings in fleets[1:]]
     opened = [first, *others]
     try:
-        yield Observer(
-            [
-                Watch(rooms, settings, system_mono, about_server=cluster or rooms is first)
-                for rooms, settings in zip(opened, fleets, strict=True)
-            ]
-        )
+        yield Observer([Watch(rooms, system_mono, about_server=cluster or rooms is first) for rooms in opened])
     finally:
         for rooms in opened:
             rooms.close()

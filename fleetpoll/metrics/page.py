@@ -68,7 +68,7 @@ def told(heard: Sequence[Heard]) -> Iterator[Told]:
 
 def of_fleet(seen: Reading) -> Iterator[Told]:
     """A fleet's own, without its name."""
-    figures = seen.sample.figures
+    figures = seen.figures
     yield of.READ_SECONDS, (), seen.took_s
     yield from labelled(of.CALLS, outcomes(figures.totals))
     yield of.CALL_IDS, (), figures.totals.ids
@@ -119,14 +119,13 @@ def of_bucket(operation: str, view: BucketView) -> Iterator[Told]:
 
 def of_jobs(seen: Reading) -> Iterator[Told]:
     """The jobs, and what became of them."""
-    sample = seen.sample
-    jobs = dict.fromkeys(STATUSES, 0) | dict(sample.jobs)
+    jobs = dict.fromkeys(STATUSES, 0) | dict(seen.jobs)
     yield from labelled(of.JOBS, {status.value: count for status, count in jobs.items()})
-    yield of.LIVE, (), sample.live
+    yield of.LIVE, (), seen.live
     yield of.DUE, (), seen.due
     yield of.ARRAYS, (), seen.broods.arrays
     yield of.CHILDREN, (), seen.broods.children
-    for (before, after), count in sample.figures.transitions.items():
+    for (before, after), count in seen.figures.transitions.items():
         yield of.TRANSITIONS, (before.value, after.value), count
 
 

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.status import alive
-from fleetpoll.figures import Sample
+from fleetpoll.figures import Figures
+from fleetpoll.jobs import JobStatus
 from fleetpoll.state.allowance import BucketView
 from fleetpoll.state.broods import BroodSizes
+from fleetpoll.state.due import count_due
 from fleetpoll.state.groups import GroupFacts, groups
 from fleetpoll.state.load import ServerLoad
 from fleetpoll.state.rooms import Rooms
@@ -25,7 +26,9 @@ NO_ARRAYS = BroodSizes(0, 0)
 class Reading:
     """One fleet at one moment."""
 
-    sample: Sample
+    figures: Figures
+    jobs: Mapping[JobStatus, int] = field(default_factory=dict)
+    live: int = 0
     alive: int = 0
     silent: int = 0
     releases: Mapping[str, int] = field(default_factory=dict)  # of the workers that are alive
@@ -50,21 +53,23 @@ class Heard:
     load: ServerLoad | None = None
 
 
-def read(rooms: Rooms, fleet: Fleet) -> Reading:
+def read(rooms: Rooms) -> Reading:
     """Read a fleet. Raises StateError."""
     began = time.monotonic()
-    sample, beats = fleet.sample(), rooms.roster.workers()
-    living = alive(beats, sample.at_ms)
+    now_ms, beats = rooms.roster.now_ms(), rooms.roster.workers()
+    living = alive(beats, now_ms)
     names = {beat.worker_id for beat in living}  # one that died in trouble is in none
     order = rooms.roster.order()
     return Reading(
-        sample=sample,
+        figures=rooms.ledger.figures(),
+        jobs=rooms.ledger.counts(),
+        live=rooms.ledger.sizes()[0],
         alive=len(living),
         silent=len(beats) - len(living),
         releases=Counter(beat.facts.version or "?" for beat in living),
         troubles=Counter(one.trouble.kind for one in rooms.troubles.all() if one.worker_id in names),
         order=order.kind if order else None,
-        due=fleet.due(),
+        due=count_due(rooms.client, rooms.keys),
         broods=rooms.broods.sizes(),
         buckets={operation: bucket.view() for operation, bucket in rooms.buckets.items()},
         groups=tuple(perform(rooms.client, groups(rooms.keys))),
