@@ -66,7 +66,7 @@ def metrics(asked: Asked, *, host: str, port: int, once: bool, grafana: bool) ->
     """Serve the figures of the fleet to Prometheus.
 
     They are read from Redis when they are scraped: fleet-wide and exact, whatever became of workers, so one exporter is
-    enough. It tells all fleets of the file, or the one of --fleet, by the label fleet. While Redis is away, fleetpoll_up is 0.
+    enough. All fleets of the file, or the one of --fleet, by the label fleet. While Redis is away, fleetpoll_up is 0.
     """
     if grafana:
         click.echo(dashboard())
