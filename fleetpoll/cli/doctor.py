@@ -10,7 +10,8 @@ import click
 from fleetpoll.cli import exits
 from fleetpoll.cli.options import Asked, as_json, aws_settings, every_fleet, pass_asked
 from fleetpoll.cli.render import emit, plural
-from fleetpoll.client.checkup import Finding, Grade, check_up
+from fleetpoll.client.checkup.finding import Finding, Grade
+from fleetpoll.client.checkup.rounds import check_up
 from fleetpoll.client.twins import check_twins
 from fleetpoll.settings import Settings
 from fleetpoll.text import masked, safe_lines
