@@ -58,7 +58,7 @@ def health(status: FleetStatus, recent: Point | None = None, freshness_s: float 
     found = [*of_nobody(status), *of_aws(status), *of_orders(status), *of_silence(status)]
     if recent is not None:
         found += [*of_throttles(recent), *of_lags(status, recent, freshness_s)]
-    return max(found, key=lambda one: URGENCY.index(one.level), default=of_work(status))
+    return max(found, key=lambda one: URGENCY.index(one.level), default=of_work(status, freshness_s))
 
 
 def away(words: str) -> Health:
@@ -110,7 +110,8 @@ def of_throttles(recent: Point) -> Iterator[Health]:
     """An allowance that somebody else spends from."""
     if recent.throttled_per_s > max(FEW_CALLS_PER_S, THROTTLED_SHARE * recent.calls_per_s):
         share = recent.throttled_per_s / recent.calls_per_s if recent.calls_per_s else 1.0
-        words = f"AWS throttles {min(share, 1.0):.0%} of the calls; {recent.granted:.3g} of {recent.configured:g} a second are left."
+        left = f"{recent.granted:.3g} of {recent.configured:g} a second are left"
+        words = f"AWS throttles {min(share, 1.0):.0%} of the calls; {left}."
         advice = "Others in this account and Region call AWS, or `rate` is above its limit: fleetpoll doctor tells which."
         yield Health(Level.WARN, words, advice)
 
@@ -126,7 +127,7 @@ def of_lags(status: FleetStatus, recent: Point, freshness_s: float) -> Iterator[
         yield Health(Level.WARN, words, advice)
 
 
-def of_work(status: FleetStatus) -> Health:
+def of_work(status: FleetStatus, freshness_s: float) -> Health:
     """A fleet with which nothing is wrong."""
     workers = plural(len(status.alive), "worker")
     if not status.live:
@@ -137,8 +138,8 @@ def of_work(status: FleetStatus) -> Health:
         return Health(Level.IDLE, f"No live jobs: {workers} ready.", "fleetpoll track ID gives them some.")
     watch = "watches" if len(status.alive) == 1 else "watch"
     pinned = "" if status.bucket.pinned is None else f", pinned to {status.bucket.pinned:g} calls a second"
-    sweep = f"a look at each takes {span(sweep_of(status))}"
-    return Health(Level.GOOD, f"All is well: {workers} {watch} {plural(status.live, 'live job')}; {sweep}{pinned}.")
+    rhythm = f"a look at each every {span(max(sweep_of(status), freshness_s))} or so"
+    return Health(Level.GOOD, f"All is well: {workers} {watch} {plural(status.live, 'live job')}, {rhythm}{pinned}.")
 
 
 def sweep_of(status: FleetStatus) -> float:

@@ -30,9 +30,8 @@ def visit(server: str | None, state_home: str | None) -> Place:
     """Look at the directory of the server that these settings lead to. Raises EmbeddedError."""
     binary = find_server(server, os.environ.get("PATH", os.defpath))
     home = open_home(Path(state_home) if state_home else default_state_home(), binary.flavour)
-    return Place(
-        home.directory, home.socket, size_of(home.directory), shutil.disk_usage(home.directory).free, users_of(home)
-    )
+    free = shutil.disk_usage(home.directory).free
+    return Place(home.directory, home.socket, size_of(home.directory), free, users_of(home))
 
 
 def size_of(directory: Path) -> int:

@@ -8,7 +8,6 @@ from rich.console import Console
 from fleetpoll.cli.status import overview
 from fleetpoll.client.checkup.finding import Grade
 from fleetpoll.client.checkup.workers import check_troubles
-from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.status import status_of
 from fleetpoll.client.troubles import shared
 from fleetpoll.clock import system_mono

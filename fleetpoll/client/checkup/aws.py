@@ -86,8 +86,8 @@ def check_throttles(seen: FleetStatus) -> Finding:
     met = "limit never met" if bucket.limit is None else f"limit last met at {bucket.limit:.4g}/s"
     found = f"{share:.2%} of {totals.calls:,} calls throttled, {met}, {bucket.cuts:,} cuts"
     if bucket.limit is not None and bucket.limit < FOREIGN * bucket.configured:
-        others = f"That is far below rate ({bucket.configured:g}): others in this account and Region call AWS, or it grants no more."
-        advice = f"{others} CloudTrail names who calls DescribeJobs; let them ask the fleet, or set rate to what is left."
+        others = f"That is far below rate ({bucket.configured:g}): others of this account call AWS, or it grants no more."
+        advice = f"{others} CloudTrail names who calls DescribeJobs: let them ask the fleet, or set rate to what is left."
         return Finding("throttles", Grade.WARN, found, advice)
     advice = "Others call AWS with this allowance, or rate is above AWS's limit: lower rate to where the limit is met."
     return graded("throttles", share > THROTTLED_SHARE, found, advice)

@@ -1,4 +1,4 @@
-"""Settings beside each other, and beside what the fleet has to do: is each of them good for what the others want?"""
+"""Settings beside each other, and beside what the fleet has to do: whether each is good for what the others want."""
 
 from __future__ import annotations
 

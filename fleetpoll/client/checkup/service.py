@@ -16,6 +16,7 @@ def check_service(fleet: Fleet, seen: FleetStatus) -> Iterator[Finding]:
     if seen.lag.p50_s is None:
         return
     needful_s = max(sweep_of(seen), fleet.settings.freshness)
-    found = f"ends are noticed after {span(seen.lag.p50_s)} (median), {span(seen.lag.p99_s)} (p99); a sweep takes {span(needful_s)}"
+    lags = f"{span(seen.lag.p50_s)} (median), {span(seen.lag.p99_s)} (p99)"
+    found = f"ends are noticed after {lags}; a sweep takes {span(needful_s)}"
     advice = "More workers, or a higher rate? See reach and freshness. After an outage this passes by itself."
     yield graded("lag", seen.lag.p50_s > LATE_TIMES * needful_s, found, advice)
