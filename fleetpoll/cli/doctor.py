@@ -8,6 +8,7 @@ from fleetpoll.cli import exits
 from fleetpoll.cli.later import load
 from fleetpoll.cli.options import Asked, as_json, aws_settings, every_fleet, pass_asked
 from fleetpoll.cli.render import emit
+from fleetpoll.client.pulse import living
 from fleetpoll.text import masked, safe
 
 EPILOG = """\b
@@ -45,13 +46,15 @@ def doctor(asked: Asked, ctx: click.Context, question: str | None, *, no_aws: bo
     if question is not None:
         ctx.exit(answered(asked, question, as_json=as_json))
     fleets = asked.fleets() if every else (asked.settings(),)
-    failed = load("findings:examine")(fleets, every=every, aws=not no_aws, as_json=as_json)
+    failed = load("fleetpoll.cli.findings:examine")(fleets, every=every, aws=not no_aws, as_json=as_json)
     ctx.exit(exits.SOME_FAILED if failed else exits.OK)
 
 
 def answered(asked: Asked, question: str, *, as_json: bool) -> int:
     """Print the answer to a probe. Returns the exit code."""
-    verdict = load("probing:ask")(question, asked.fleets())
+    verdict = living()
+    if question == "ready" and verdict.good:
+        verdict = load("fleetpoll.client.beating:beating")(asked.fleets())
     if as_json:
         emit({"probe": question, "good": verdict.good, "words": masked(verdict.words)})
     else:

@@ -18,11 +18,13 @@ COLOURS = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "red"}
 
 
 def examine(fleets: Sequence[Settings], *, every: bool, aws: bool, as_json: bool) -> bool:
-    """Check the one fleet, or every one and all beside each other, and show what is found. Returns whether a check failed."""
+    """Check the one fleet, or every one and all beside each other, and show it. Returns whether a check failed."""
     if every:
         return check_all(fleets, aws=aws, as_json=as_json)
-    findings = check_up(fleets[0], aws=aws)
-    return any([shown(finding, as_json=as_json) for finding in findings])
+    failed = False
+    for finding in check_up(fleets[0], aws=aws):
+        failed |= shown(finding, as_json=as_json)
+    return failed
 
 
 def check_all(fleets: Sequence[Settings], *, aws: bool, as_json: bool) -> bool:

@@ -12,9 +12,9 @@ import click
 
 
 def load(place: str) -> Any:
-    """What `module:attribute` names in this package."""
+    """What `module:attribute` names."""
     module, attribute = place.split(":")
-    return getattr(import_module(f"fleetpoll.cli.{module}"), attribute)
+    return getattr(import_module(module), attribute)
 
 
 class Later(click.Command):
@@ -26,7 +26,7 @@ class Later(click.Command):
 
     def load(self) -> click.Command:
         """The command itself."""
-        command = load(self._place)
+        command = load(f"fleetpoll.cli.{self._place}")
         assert isinstance(command, click.Command)  # noqa: S101 - the table of commands is ours
         return command
 

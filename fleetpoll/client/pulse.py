@@ -38,6 +38,14 @@ class Felt:
         return 0 <= self.age_s <= STALE_S
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to a probe, and why, in a line."""
+
+    good: bool
+    words: str
+
+
 class Pulse:
     """The stamps of this process. Where no directory takes them there are none, and `written` says so."""
 
@@ -73,6 +81,17 @@ def feel(mono: Mono = system_mono) -> list[Felt]:
             with suppress(OSError, ValueError):
                 found[pid] = Felt(pid, mono() - float(file.read_text()))
     return [felt for pid, felt in sorted(found.items()) if exists(pid)]
+
+
+def living() -> Verdict:
+    """Whether a supervisor of this host turns, and none stands still."""
+    felt = feel()
+    if not felt:
+        return Verdict(good=False, words="no worker runs here: start it by fleetpoll worker, as this user")
+    if still := [one for one in felt if not one.alive]:
+        words = f"the supervisor with pid {still[0].pid} stands still: no sign of life for more than {STALE_S:g} s"
+        return Verdict(good=False, words=words)
+    return Verdict(good=True, words=f"the supervisor lives (pid {', '.join(str(one.pid) for one in felt)})")
 
 
 def directories() -> list[Path]:

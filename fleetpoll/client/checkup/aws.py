@@ -13,6 +13,7 @@ from fleetpoll.client.checkup.finding import Finding, Grade, graded
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.status import FleetStatus
 from fleetpoll.errors import AwsError, RedisDenied, SettingsError, TokenRefused
+from fleetpoll.figures import Point
 from fleetpoll.jobs import NO_JOB
 from fleetpoll.settings import Settings
 from fleetpoll.text import span
@@ -79,12 +80,16 @@ def check_call(fleet: Fleet) -> Finding:
     return Finding("aws", Grade.OK, f"DescribeJobs answers in {time.monotonic() - asked_at:.2f} s")
 
 
-def check_throttles(seen: FleetStatus) -> Finding:
+def check_throttles(seen: FleetStatus, recent: Point | None) -> Finding:
     """What AWS makes of the fleet's rate: where its limit is, how often that was met, and whether others spend from it."""
     bucket, totals = seen.bucket, seen.totals
     share = totals.throttled / totals.calls if totals.calls else 0.0
+    if recent is not None and recent.calls_per_s:
+        share, when = min(1.0, recent.throttled_per_s / recent.calls_per_s), "of the last ten minutes' calls"
+    else:
+        when = f"of {totals.calls:,} calls"
     met = "limit never met" if bucket.limit is None else f"limit last met at {bucket.limit:.4g}/s"
-    found = f"{share:.2%} of {totals.calls:,} calls throttled, {met}, {bucket.cuts:,} cuts"
+    found = f"{share:.2%} {when} throttled, {met}, {bucket.cuts:,} cuts"
     if bucket.limit is not None and bucket.limit < FOREIGN * bucket.configured:
         others = f"That is far below rate ({bucket.configured:g}): others of this account call AWS, or it grants no more."
         advice = f"{others} CloudTrail names who calls DescribeJobs: let them ask the fleet, or set rate to what is left."

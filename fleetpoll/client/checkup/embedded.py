@@ -23,9 +23,7 @@ def check_embedded(settings: Settings) -> Iterator[Finding]:
     place = visit(settings.redis_server, settings.state_home)
     found = "the embedded server of this machine; others need FLEETPOLL_REDIS_URL"
     others = [pid for pid in place.users or () if pid != os.getpid()]
-    used = (
-        "" if place.users is None else f", {plural(len(others), 'other user')}"
-    )
+    used = "" if place.users is None else f", {plural(len(others), 'other user')}"
     yield Finding("embedded", Grade.OK, f"{found}; {place.socket}{used}")
     tight = place.free < max(ROOM_MIN, ROOM * place.size)
     found = f"{megabytes(place.size)} in {place.directory}, {megabytes(place.free)} free on its disk"

@@ -10,8 +10,8 @@ from fleetpoll.client.checkup.finding import Finding, Grade
 from fleetpoll.client.checkup.readers import check_groups, check_letters
 from fleetpoll.client.checkup.relations import Load, check_relations
 from fleetpoll.client.checkup.server import check_access, check_server
-from fleetpoll.client.checkup.service import check_service
-from fleetpoll.client.checkup.workers import check_troubles, check_workers
+from fleetpoll.client.checkup.service import check_service, recent_of
+from fleetpoll.client.checkup.workers import check_leases, check_troubles, check_workers
 from fleetpoll.client.fleet import Fleet, open_fleet
 from fleetpoll.errors import EmbeddedError, RedisDenied, StateError
 from fleetpoll.settings import Settings
@@ -38,12 +38,14 @@ def check_up(settings: Settings, *, aws: bool) -> Iterator[Finding]:
 
 def check_status(fleet: Fleet) -> Iterator[Finding]:
     """Everything that the fleet's own figures tell."""
-    seen = fleet.status()
+    seen, figures = fleet.status(), fleet.figures()
+    recent = recent_of(fleet, seen.now_ms)
     yield from check_workers(fleet, seen)
     yield from check_troubles(seen)
-    yield check_throttles(seen)
-    yield from check_relations(fleet.settings, Load.of(seen))
-    yield from check_service(fleet, seen)
+    yield from check_leases(figures)
+    yield check_throttles(seen, recent)
+    yield from check_relations(fleet.settings, Load.of(seen, figures.durations.mean_s))
+    yield from check_service(fleet.settings, seen, recent)
 
 
 def allowed(checks: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

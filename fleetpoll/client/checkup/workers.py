@@ -10,12 +10,15 @@ from importlib.metadata import version
 from fleetpoll.client.checkup.finding import Finding, Grade, graded
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.status import FleetStatus
+from fleetpoll.figures import Figures
 from fleetpoll.text import plural, safe
 
 PROGRESS_S = (1.0, 4.0)
 """The shortest and the longest wait for a call of workers that have jobs to look at."""
 POLL_S = 0.1
 NAMED_MAX = 3
+EXPIRED_SHARE, EXPIRED_MIN = 0.01, 5
+"""Of leases, so many may end by themselves: workers are killed now and then."""
 
 
 def check_workers(fleet: Fleet, seen: FleetStatus) -> Iterator[Finding]:
@@ -70,6 +73,17 @@ def check_releases(seen: FleetStatus) -> Iterator[Finding]:
         yield Finding("releases", Grade.OK, f"all are {ours}")
 
 
+def check_leases(figures: Figures) -> Iterator[Finding]:
+    """Whether leases are closed before they end. Nothing before there were some."""
+    if figures.leases:
+        share = figures.expired / figures.leases
+        found = f"{figures.expired:,} of {figures.leases:,} ran out before they were closed"
+        advice = (
+            "Their workers died, hung or lost Redis; the jobs were looked at again. Often? Raise visibility, see the logs."
+        )
+        yield graded("leases", share > EXPIRED_SHARE and figures.expired >= EXPIRED_MIN, found, advice)
+
+
 def check_progress(fleet: Fleet, seen: FleetStatus) -> Iterator[Finding]:
     """Whether somebody calls while jobs are due. Nothing when none are."""
     due = fleet.due()
@@ -79,7 +93,7 @@ def check_progress(fleet: Fleet, seen: FleetStatus) -> Iterator[Finding]:
     patience_s = min(longest_s, max(shortest_s, 2 / seen.bucket.granted))
     until = time.monotonic() + patience_s
     while time.monotonic() < until:
-        if fleet.status(1).totals.calls != seen.totals.calls:
+        if fleet.figures().totals.calls != seen.totals.calls:
             yield Finding("progress", Grade.OK, f"calls are made; {plural(due, 'job')} due")
             return
         time.sleep(POLL_S)
