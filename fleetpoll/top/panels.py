@@ -46,6 +46,7 @@ def overview(view: View, width: int, height: int, wanted: str = "") -> list[Text
     """All at a glance: jobs beside the sparklines, then troubles, workers, and as much of the feed as there is room for."""
     left = min(LEFT_MAX, int(width * LEFT_SHARE))
     lines = beside(jobs_by_status(view, left), sparklines(view, width - left), left)
+    lines = [clipped(line, width) for line in lines]
     lines += [*troubles(view.status, width), *workers(view.status, width, WORKERS_SHOWN)]
     return lines + feed(view.feed, width, max(1, height - len(lines) - 1), wanted)
 

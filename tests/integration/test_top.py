@@ -77,7 +77,7 @@ def test_all_at_a_glance(busy: Rooms, given: Settings) -> None:
         assert lines[1] == " WARN  1 of 2 workers fell silent, on host-b."
         assert lines[2] == " → Others have their jobs. If they should run, see their logs and that host."
         assert re.match(r"12 jobs, 10 live, \d+ due +last 5 minutes", lines[3])
-        assert [line[:16].split() for line in lines[4:7]] == [["UNSEEN", "4"], ["RUNNING", "6"], ["SUCCEEDED", "2"]]
+        assert [line.split()[:2] for line in lines[4:7]] == [["UNSEEN", "4"], ["RUNNING", "6"], ["SUCCEEDED", "2"]]
         assert "granted" in lines[4]
         assert lines[4].endswith("5 of 10/s")
         assert [line.split()[:2] for line in lines if line.startswith("host-")] == [["host-b", "8"], ["host-a", "7"]]
