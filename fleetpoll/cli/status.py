@@ -13,6 +13,7 @@ from fleetpoll.cli.options import Asked, as_json, every_fleet, pass_asked
 from fleetpoll.cli.render import COLOURS, emit, plural, span
 from fleetpoll.cli.tables import console, facts
 from fleetpoll.client.fleet import open_fleet
+from fleetpoll.client.health import Health, Level, health
 from fleetpoll.client.many import ask_each
 from fleetpoll.text import safe
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from fleetpoll.jobs import JobStatus
     from fleetpoll.state.allowance import BucketView
     from fleetpoll.state.broods import BroodSizes
+
+HEALTH = {Level.GOOD: "green", Level.IDLE: "", Level.WARN: "yellow", Level.BAD: "red"}
 
 
 @click.command()
@@ -52,6 +55,7 @@ def overview(seen: FleetStatus) -> Table:
     """The status as names and values, one pair a line."""
     rows: list[tuple[str, str | Text]] = [
         ("fleet", seen.fleet),
+        *verdict(health(seen)),
         ("jobs", f"{seen.tracked:,} tracked, {seen.live:,} live"),
         *((f"  {status.value}", in_colour(status, f"{count:,}")) for status, count in seen.jobs.items()),
         *arrays(seen.broods),
@@ -65,6 +69,12 @@ def overview(seen: FleetStatus) -> Table:
     if seen.order is not None:
         rows.append(("order", f"{seen.order.kind.value} (fleetpoll fleet resume takes it back)"))
     return facts(rows)
+
+
+def verdict(found: Health) -> list[tuple[str, str | Text]]:
+    """How the fleet is, and what to do."""
+    rows: list[tuple[str, str | Text]] = [("health", Text(safe(found.words), style=HEALTH[found.level]))]
+    return [*rows, ("", f"-> {safe(found.advice)}")] if found.advice else rows
 
 
 def arrays(broods: BroodSizes) -> list[tuple[str, str]]:
