@@ -11,6 +11,12 @@ from typing import Any
 import click
 
 
+def load(place: str) -> Any:
+    """What `module:attribute` names."""
+    module, attribute = place.split(":")
+    return getattr(import_module(module), attribute)
+
+
 class Later(click.Command):
     """Stands for the command or group `attribute` of the module `fleetpoll.cli.<module>`, with its name and short help."""
 
@@ -20,8 +26,7 @@ class Later(click.Command):
 
     def load(self) -> click.Command:
         """The command itself."""
-        module, attribute = self._place.split(":")
-        command = getattr(import_module(f"fleetpoll.cli.{module}"), attribute)
+        command = load(f"fleetpoll.cli.{self._place}")
         assert isinstance(command, click.Command)  # noqa: S101 - the table of commands is ours
         return command
 
