@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEPLOY = ROOT / "workers" / "deploy"
+TMP = "/tmp"  # noqa: S108 - of a container, which is alone there
 AFTER_DRAIN_S = 10
 """What a drain needs beyond its own deadline, to release leases and to say good-bye."""
 VARIABLES = {f"FLEETPOLL_{name.upper()}" for name in NAMES} | NOT_SETTINGS
@@ -36,8 +37,9 @@ def parsed(words: Iterable[str]) -> dict[str, Any]:
         if not isinstance(command, click.Group) or not (rest := [*context._protected_args, *context.args]):
             return dict(context.params)
         parent = context
-        name, found, rest = command.resolve_command(context, rest)[0] or "", *command.resolve_command(context, rest)[1:]
-        assert found is not None, f"fleetpoll {' '.join(words)}: there is no {name}"
+        word, found, rest = command.resolve_command(context, rest)
+        assert found is not None, f"fleetpoll {' '.join(words)}: there is no {word}"
+        name = word or name
         command = found.load() if isinstance(found, Later) else found
 
 

@@ -43,7 +43,7 @@ def instructions(text: str) -> list[tuple[str, str]]:
 
 def stages(path: Path = DOCKERFILE) -> list[Stage]:
     """The stages, with the defaults of arguments that stand before them put in."""
-    defaults, found = {}, list[Stage]()
+    defaults, found = dict[str, str](), list[Stage]()
     for name, words in instructions(path.read_text(encoding="utf-8")):
         if name == "FROM":
             base, _, alias = words.partition(" AS ")
@@ -51,7 +51,8 @@ def stages(path: Path = DOCKERFILE) -> list[Stage]:
         elif found:
             found[-1].steps.append((name, words))
         elif name == "ARG":
-            defaults.update([words.split("=", 1)])
+            key, _, value = words.partition("=")
+            defaults[key] = value
     return found
 
 

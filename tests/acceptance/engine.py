@@ -1,4 +1,4 @@
-"""What a container engine does, by hand, where there is none: a Dockerfile's steps, and a process as PID 1 on a read-only root.
+"""What a container engine does, by hand, where there is none: a Dockerfile's steps, and a PID 1 on a read-only root.
 
 The base image's part is played by this machine's own root with the Python that runs the tests. Needs root and overlayfs.
 """
@@ -24,8 +24,10 @@ def unavailable() -> str:
     """Why this cannot play the engine here; empty when it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "needs Linux and root, to mount"
-    trial = "mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w /mnt/m && mount -t overlay o -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/m"
-    done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "sh", "-c", trial], capture_output=True, text=True, check=False)
+    layers = "lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w"
+    trial = f"mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w /mnt/m && mount -t overlay o -o {layers} /mnt/m"
+    command = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", trial]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else f"this machine mounts no overlay in a namespace: {done.stderr.strip()}"
 
 
@@ -55,7 +57,11 @@ class Image:
         for place in (upper, work, merged):
             place.mkdir(exist_ok=True)
         # Root's own folder may hold the Python; in a base image everybody may read that.
-        script = [f"export PATH={BASE_PATH}", "chmod a+rx /root", *(line for step in stage.steps for line in self._lines(*step))]
+        script = [
+            f"export PATH={BASE_PATH}",
+            "chmod a+rx /root",
+            *(line for step in stage.steps for line in self._lines(*step)),
+        ]
         (self._folder / "steps.sh").write_text("\n".join(["set -eu", *script]))
         mounts = [
             f"mount -t overlay overlay -o lowerdir=/,upperdir={upper},workdir={work} {merged}",
@@ -63,7 +69,8 @@ class Image:
             WRITABLE.format(m=merged),
             f"exec chroot {merged} sh /mnt/here/steps.sh",
         ]
-        subprocess.run(["unshare", "--mount", "sh", "-euc", "\n".join(mounts)], check=True, timeout=BUILD_S)
+        command = ["unshare", "--mount", "sh", "-euc", "\n".join(mounts)]
+        subprocess.run(command, check=True, timeout=BUILD_S)
 
     def _lines(self, instruction: str, words: str) -> list[str]:
         """A step as lines of a shell."""
@@ -84,7 +91,8 @@ class Image:
     def environment(self) -> dict[str, str]:
         """What ENV leaves to a process."""
         script = "; ".join(["export PATH=" + BASE_PATH, *(f"export {words}" for words in self.stage.all("ENV")), "env"])
-        shown = subprocess.run(["env", "-i", "sh", "-c", script], capture_output=True, text=True, check=True).stdout
+        command = ["env", "-i", "sh", "-c", script]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return dict(line.split("=", 1) for line in shown.splitlines() if not line.startswith(("PWD=", "_=", "SHLVL=")))
 
     def run(self, words: list[str], environ: dict[str, str], log: Path) -> Container:
@@ -99,14 +107,30 @@ class Image:
         namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
         with log.open("ab") as stream:
             command = [*namespaces, "sh", "-euc", "\n".join(mounts)]
-            return Container(self, environ, subprocess.Popen(command, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL))
+            return Container(
+                self, environ, subprocess.Popen(command, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL)
+            )
 
     def as_user(self, environ: dict[str, str]) -> list[str]:
         """The words that become the image's user with its environment, and nothing more."""
         user, group = self.stage.last("USER").split(":")
-        lesser = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
+        lesser = [
+            "setpriv",
+            f"--reuid={user}",
+            f"--regid={group}",
+            "--clear-groups",
+            "--no-new-privs",
+            "--bounding-set=-all",
+        ]
         given = self.environment() | environ
-        return [*lesser, "--inh-caps=-all", "env", "-i", "--chdir=/tmp", *(f"{name}={value}" for name, value in given.items())]
+        return [
+            *lesser,
+            "--inh-caps=-all",
+            "env",
+            "-i",
+            "--chdir=/tmp",
+            *(f"{name}={value}" for name, value in given.items()),
+        ]
 
 
 @dataclass

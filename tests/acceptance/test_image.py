@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import signal
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from benchmarks.rig import Rig, environment, limited, rig, wait_until
 from fleetpoll.cli.root import root
 from fleetpoll.settings import Settings
 from tests.acceptance.engine import Container, Image, unavailable
+from tests.deploying import TMP
 from tests.servers import free_port, server
 
 pytestmark = pytest.mark.soak
@@ -33,7 +33,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Rig]:
     """A server on a port and a simulator, which a container reaches."""
-    with server(tmp_path / "redis") as one, rig(Settings(rate=20, workers=2, log_format="json"), limited(20), one.url) as fleet:
+    with (
+        server(tmp_path / "redis") as one,
+        rig(Settings(rate=20, workers=2, log_format="json"), limited(20), one.url) as fleet,
+    ):
         yield fleet
 
 
@@ -61,15 +64,14 @@ def state(pid: int) -> str:
         return ""
 
 
-def answer(url: str) -> int:
-    """The status that a server answers with; 0 when nobody does."""
-    try:
-        with closing(urllib.request.urlopen(url, timeout=2)) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return 0
+def answer(port: int, path: str) -> int:
+    """The status that a server on loopback answers with; 0 when nobody does."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return 0
 
 
 @pytest.mark.timeout(900)
@@ -83,7 +85,7 @@ def test_workers_are_pid_1_on_a_root_that_is_read_only(image: Image, fleet: Rig)
 
         assert one.exec("sh", "-c", "id -u; cat /proc/1/comm; touch /opt/x /home/fleetpoll/x").stdout == "10001\nfleetpoll\n"
         assert "Read-only" in one.exec("touch", "/home/fleetpoll/x").stderr
-        assert one.exec("touch", "/tmp/x").returncode == 0
+        assert one.exec("touch", f"{TMP}/x").returncode == 0
         assert one.exec("sh", "-c", "sleep 0.2 & sleep 0.2 &").returncode == 0
         wait_until(lambda: len(one.children(one.first)) == 2, 10, "the orphans buried, the pollers there")
         assert [state(pid) for pid in one.children(one.first)].count("Z") == 0
@@ -112,5 +114,5 @@ def test_the_other_roles_run_in_it(image: Image, fleet: Rig, role: str) -> None:
     words = ["fleetpoll", *role.split(), "--host", "127.0.0.1", "--port", str(port)]
     path = "/_simulator/live" if "simulate" in role else "/healthz"
     with container(image, fleet, *words, FLEETPOLL_DASHBOARD_TOKEN="a-token-of-some-length") as one:
-        wait_until(lambda: answer(f"http://127.0.0.1:{port}{path}") == 200, 30, f"an answer from {role}")
+        wait_until(lambda: answer(port, path) == 200, 30, f"an answer from {role}")
         assert one.stop(signal.SIGTERM, 10) in {0, 143}

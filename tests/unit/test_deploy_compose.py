@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from fleetpoll.cli.relay import relay as relay_command
-from fleetpoll.settings import Settings
+from fleetpoll.settings import Settings, load
 from fleetpoll.simulator.orders import PREFIX
-from tests.deploying import AFTER_DRAIN_S, DEPLOY, ROOT, VARIABLES, faults, parsed
+from tests.deploying import AFTER_DRAIN_S, DEPLOY, TMP, VARIABLES, faults, parsed
+from tests.dockerfiles import ROOT
 
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
@@ -57,7 +58,7 @@ def test_nobody_can_do_more_than_they_need(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert [place.partition(":")[0] for place in service["tmpfs"]] == ["/tmp"]
+    assert [place.partition(":")[0] for place in service["tmpfs"]] == [TMP]
     assert service["restart"] == "unless-stopped"
     assert not service.keys() & {"privileged", "network_mode", "pid", "devices", "cap_add", "container_name"}
     assert "healthcheck" in service
@@ -95,11 +96,11 @@ def test_what_is_published_is_where_the_command_listens(name: str) -> None:
 
 
 def test_the_settings_load() -> None:
-    """With nothing in the environment, what workers are given makes settings."""
-    defaults = {name: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", str(value)) for name, value in environment("worker").items()}
-    ours = {name.removeprefix("FLEETPOLL_").lower(): text for name, text in defaults.items() if name.startswith("FLEETPOLL_")}
-    assert (ours["rate"], ours["workers"]) == (f"{DEFAULTS.rate:g}", str(DEFAULTS.workers))
-    assert ours["redis_url"] == "redis://redis:6379/0"
+    """With nothing in the environment, what workers are given makes settings, and few that are not the defaults."""
+    given = {name: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", str(value)) for name, value in environment("worker").items()}
+    settings = load(given)
+    assert (settings.rate, settings.workers, settings.fleet) == (DEFAULTS.rate, DEFAULTS.workers, DEFAULTS.fleet)
+    assert (settings.redis_url, settings.log_format) == ("redis://redis:6379/0", "json")
 
 
 def environment(name: str) -> dict[str, Any]:
