@@ -89,6 +89,7 @@ STALENESS = histogram("fleetpoll_staleness_seconds", "How old what was known of 
 
 WORKERS = gauge("fleetpoll_workers", "Workers on the roster: alive, or silent because they missed three beats.", "state")
 RELEASES = gauge("fleetpoll_worker_releases", "Workers that are alive, by the release of fleetpoll they run.", "version")
+DOING = gauge("fleetpoll_workers_doing", "Workers that are alive, by what they were doing at their last beat.", "doing")
 TROUBLE = gauge("fleetpoll_trouble", "Workers that AWS fails, by the kind of the failure.", "kind")
 ORDER = gauge("fleetpoll_order", "Whether this order to all workers stands: 1, else 0.", "kind")
 LEASES = counter("fleetpoll_leases_total", "Leases that workers were given: claims that found jobs.")
@@ -131,7 +132,7 @@ FAMILIES: tuple[Family, ...] = (
     *(BUILD_INFO, UP, READ_SECONDS),
     *(CALLS, CALL_IDS, CALL_SECONDS, TOKENS, THROTTLES, RATE_CUTS, GRANTED, CONFIGURED, LIMIT, PINNED, PAUSED),
     *(JOBS, LIVE, DUE, ARRAYS, CHILDREN, TRANSITIONS, LAG, START_LAG, STALENESS),
-    *(WORKERS, RELEASES, TROUBLE, ORDER, LEASES, EXPIRED),
+    *(WORKERS, DOING, RELEASES, TROUBLE, ORDER, LEASES, EXPIRED),
     *(EVENTS, GROUP_PENDING, GROUP_LAG, DEAD_LETTERS),
     *(REDIS_INFO, REDIS_MEMORY, REDIS_MEMORY_MAX, REDIS_COMMANDS, REDIS_COMMAND_SECONDS),
 )

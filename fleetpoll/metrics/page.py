@@ -132,6 +132,7 @@ def of_jobs(seen: Reading) -> Iterator[Told]:
 def of_workers(seen: Reading) -> Iterator[Told]:
     """The workers, and what they are told."""
     yield from labelled(of.WORKERS, {"alive": seen.alive, "silent": seen.silent})
+    yield from labelled(of.DOING, seen.doing)
     yield from labelled(of.RELEASES, seen.releases)
     yield from labelled(of.TROUBLE, dict.fromkeys(KINDS, 0) | dict(seen.troubles))
     yield from labelled(of.ORDER, {kind.value: kind is seen.order for kind in sorted(ORDER_KINDS)})

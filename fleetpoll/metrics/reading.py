@@ -31,7 +31,8 @@ class Reading:
     live: int = 0
     alive: int = 0
     silent: int = 0
-    releases: Mapping[str, int] = field(default_factory=dict)  # of the workers that are alive
+    doing: Mapping[str, int] = field(default_factory=dict)  # the workers that are alive, by what they say of it
+    releases: Mapping[str, int] = field(default_factory=dict)  # the same, by their release
     troubles: Mapping[str, int] = field(default_factory=dict)  # workers that are alive, by kind
     order: OrderKind | None = None
     due: int = 0
@@ -66,6 +67,7 @@ def read(rooms: Rooms) -> Reading:
         live=rooms.ledger.sizes()[0],
         alive=len(living),
         silent=len(beats) - len(living),
+        doing=Counter(beat.facts.doing or "?" for beat in living),
         releases=Counter(beat.facts.version or "?" for beat in living),
         troubles=Counter(one.trouble.kind for one in rooms.troubles.all() if one.worker_id in names),
         order=order.kind if order else None,

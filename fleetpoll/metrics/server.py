@@ -33,7 +33,7 @@ WHY = {
 class Handler(MetricsHandler):
     """One request."""
 
-    protocol_version = "HTTP/1.0"  # the library's answer has no length: its end is that of the connection
+    server_version, sys_version = "fleetpoll", ""  # which Python it is helps only those who mean ill
     timeout = REQUEST_S
     token = ""
 
@@ -53,8 +53,9 @@ class Handler(MetricsHandler):
 
     def trusted(self) -> bool:
         """Whether the token was sent, if one is wanted."""
-        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        return not self.token or hmac.compare_digest(given.encode(), self.token.encode())
+        scheme, _, given = self.headers.get("Authorization", "").partition(" ")
+        known = hmac.compare_digest(given.strip().encode(), self.token.encode())
+        return not self.token or (known and scheme.lower() == "bearer")
 
     def say(self, status: HTTPStatus, words: str) -> None:
         """Answer in words."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import importlib
+import re
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -31,7 +35,10 @@ from fleetpoll.state.roster import Facts, OrderKind
 from tests.ids import make_ids
 from tests.integration.cli_helpers import Cli, move
 from tests.prometheus import promtool, value, values
-from tests.servers import free_port
+from tests.servers import free_port, server
+
+SOON_S = 2.0
+"""A second, and one more for a machine that is busy."""
 
 
 def fetch(url: str, **headers: str) -> tuple[str, dict[str, str]]:
@@ -108,8 +115,9 @@ def test_a_scrape_costs_no_more_with_more_jobs(rooms: Rooms) -> None:
     assert costs[0] == costs[1] <= 40
 
 
-def test_scrapes_side_by_side_cost_as_much_as_one(given: Settings, rooms: Rooms) -> None:
+def test_scrapes_side_by_side_cost_as_much_as_one(given: Settings, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty scrapers at once are told the same reading."""
+    monkeypatch.setattr(observers, "FRESH_S", 60.0)
     with observing([given], given.redis_url or "") as observer, serving(observer, "127.0.0.1", 0) as url:
         before = commands(rooms)
         with ThreadPoolExecutor(20) as pool:
@@ -129,7 +137,7 @@ def test_a_silent_redis_hides_no_other_and_holds_nobody_up(
         observer = Observer([Watch(deaf, system_mono, about_server=True), Watch(rooms, system_mono, about_server=True)])
         start = time.monotonic()
         page = text(observer)
-        assert 0.5 <= time.monotonic() - start < 1.5
+        assert 0.5 <= time.monotonic() - start < SOON_S
         deaf.close()
     assert values(page, "fleetpoll_up") == {("deaf",): 0, (settings.fleet,): 1}
     assert value(page, "fleetpoll_due_jobs") == 0
@@ -141,10 +149,23 @@ def test_a_redis_that_is_away_is_told_at_once(settings: Settings) -> None:
     start = time.monotonic()
     with observing([settings], f"redis://127.0.0.1:{free_port()}/0") as observer:
         page = text(observer)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < SOON_S
     assert value(page, "fleetpoll_up") == 0
     assert value(page, "fleetpoll_build_info") == 1
     assert promtool("check", "metrics", stdin=page) == ""
+
+
+def test_a_redis_that_comes_back_is_told_at_once(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first scrape after its return has the fleet again."""
+    monkeypatch.setattr(observers, "FRESH_S", 0.0)
+    with server(tmp_path) as redis, observing([settings], redis.url) as observer:
+        assert value(text(observer), "fleetpoll_up") == 1
+        redis.kill()
+        assert value(text(observer), "fleetpoll_up") == 0
+        redis.start()
+        assert value(text(observer), "fleetpoll_up") == 1
 
 
 def test_what_the_server_answers(given: Settings) -> None:
@@ -169,12 +190,13 @@ def test_what_the_server_answers(given: Settings) -> None:
         assert [line.split("{")[0] for line in some.splitlines() if line[0] != "#"] == ["fleetpoll_up"]
 
 
-def test_the_command_prints_once_serves_and_leaves(given: Settings) -> None:
-    """--once is the page alone; a server says where it is, and leaves within a second of SIGTERM, with exit code 0."""
-    cli = Cli(given.redis_url or "", given.fleet)
-    once = cli("metrics", "--once")
+def test_the_command_prints_once_serves_and_leaves(given: Settings, tmp_path: Path) -> None:
+    """--once is the page of all fleets of the file; a server says where it is, and leaves soon after SIGTERM with exit code 0."""
+    cli, file = Cli(given.redis_url or "", given.fleet), tmp_path / "fleets.toml"
+    file.write_text(f"[fleets.{given.fleet}]\n[fleets.second]\n")
+    once = cli("--config", str(file), "metrics", "--once", FLEETPOLL_FLEET="")
     assert (once.returncode, once.stderr) == (0, "")
-    assert value(once.stdout, "fleetpoll_up", fleet=given.fleet) == 1
+    assert values(once.stdout, "fleetpoll_up") == {(given.fleet,): 1, ("second",): 1}
     with cli.start("metrics", "--port", "0") as serves:
         assert serves.stderr is not None
         address = serves.stderr.readline().split()[-1]
@@ -182,11 +204,11 @@ def test_the_command_prints_once_serves_and_leaves(given: Settings) -> None:
         serves.send_signal(signal.SIGTERM)
         start = time.monotonic()
         assert serves.wait(5) == 0
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < SOON_S
 
 
 def test_it_leaves_in_time_while_redis_is_silent() -> None:
-    """SIGTERM in the midst of a scrape that waits for Redis ends it within a second all the same."""
+    """SIGTERM in the midst of a scrape that waits for Redis ends it soon all the same."""
     with silence() as url, Cli(url, "deaf").start("metrics", "--port", "0") as serves:
         assert serves.stderr is not None
         address = serves.stderr.readline().split()[-1]
@@ -196,7 +218,7 @@ def test_it_leaves_in_time_while_redis_is_silent() -> None:
             serves.send_signal(signal.SIGTERM)
             start = time.monotonic()
             assert serves.wait(5) == 0
-            assert time.monotonic() - start < 1
+            assert time.monotonic() - start < SOON_S
 
 
 def test_an_address_that_will_not_do_is_a_sentence(settings: Settings) -> None:
@@ -210,3 +232,11 @@ def test_an_address_that_will_not_do_is_a_sentence(settings: Settings) -> None:
         ):
             with pytest.raises(SettingsError, match=words), serving(observer, host, port):
                 pass
+
+
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has not installed it is told how to."""
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.delitem(sys.modules, "fleetpoll.cli.metrics", raising=False)
+    with pytest.raises(SettingsError, match=re.escape("pip install 'fleetpoll[metrics]'")):
+        importlib.import_module("fleetpoll.cli.metrics")

@@ -37,6 +37,7 @@ READING = Reading(
     live=7,
     alive=2,
     silent=1,
+    doing={"idle": 2},
     releases={"0.1.0": 2},
     troubles={"denied": 1},
     order=OrderKind.DRAIN,
