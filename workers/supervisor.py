@@ -102,7 +102,7 @@ class Supervisor:
         self._ready = False
         self._last_look = system_mono()
         self._exit = 0
-        self._pulse = Pulse()
+        self._pulse = Pulse(one.fleet for one in fleets)
 
     def run(self) -> int:
         """Supervise until the end. Returns the exit code."""

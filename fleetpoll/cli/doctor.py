@@ -52,9 +52,10 @@ def doctor(asked: Asked, ctx: click.Context, question: str | None, *, no_aws: bo
 
 def answered(asked: Asked, question: str, *, as_json: bool) -> int:
     """Print the answer to a probe. Returns the exit code."""
-    verdict = living()
+    fleets = asked.fleets()
+    verdict = living([settings.fleet for settings in fleets])
     if question == "ready" and verdict.good:
-        verdict = load("fleetpoll.client.beating:beating")(asked.fleets())
+        verdict = load("fleetpoll.client.beating:beating")(fleets)
     if as_json:
         emit({"probe": question, "good": verdict.good, "words": masked(verdict.words)})
     else:

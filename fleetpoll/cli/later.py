@@ -10,11 +10,23 @@ from typing import Any
 
 import click
 
+from fleetpoll.errors import SettingsError
+
 
 def load(place: str) -> Any:
     """What `module:attribute` names."""
     module, attribute = place.split(":")
     return getattr(import_module(module), attribute)
+
+
+def load_extra(place: str, extra: str) -> Any:
+    """The same for what needs an optional extra. Raises SettingsError that says how to get it, when it is not there."""
+    try:
+        return load(place)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("fleetpoll"):
+            raise
+        raise SettingsError(f"This needs {error.name}, which is not installed: pip install 'fleetpoll[{extra}]'.") from error
 
 
 class Later(click.Command):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fleetpoll.client.fleet import Fleet
     from fleetpoll.settings import Settings
 
-PATIENCE_S = 1.0
+PATIENCE_S = 2.0
 """How long Redis may take: whoever asks gives up soon himself."""
 
 

@@ -138,7 +138,7 @@ def of_work(status: FleetStatus, freshness_s: float) -> Health:
         return Health(Level.IDLE, f"No live jobs: {workers} ready.", "fleetpoll track ID gives them some.")
     watch = "watches" if len(status.alive) == 1 else "watch"
     pinned = "" if status.bucket.pinned is None else f", pinned to {status.bucket.pinned:g} calls a second"
-    rhythm = f"a look at each every {span(max(sweep_of(status), freshness_s))} or so"
+    rhythm = f"each about every {span(max(sweep_of(status), freshness_s))}"
     return Health(Level.GOOD, f"All is well: {workers} {watch} {plural(status.live, 'live job')}, {rhythm}{pinned}.")
 
 

@@ -11,17 +11,19 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from fleetpoll.clock import Mono, system_mono
+from fleetpoll.text import bounded
 
 EVERY_S = 1.0
 """How often a supervisor stamps."""
 STALE_S = 30.0
 """From here on its loop stands still: a tick is half a second, a look at its pollers milliseconds."""
+NAMES_MAX = 80
 NAME = re.compile(r"^([0-9]{1,10})\.pulse$")
 
 
@@ -47,24 +49,24 @@ class Verdict:
 
 
 class Pulse:
-    """The stamps of this process. Where no directory takes them there are none, and `written` says so."""
+    """The stamps of this process, which serves these fleets. Where no directory takes them there are none."""
 
-    def __init__(self, mono: Mono = system_mono) -> None:
-        self._mono, self._next = mono, 0.0
-        self._file = next(filter(None, map(begun, directories())), None)
-
-    @property
-    def written(self) -> bool:
-        """Whether anybody can feel it."""
-        return self._file is not None
+    def __init__(self, fleets: Iterable[str], mono: Mono = system_mono) -> None:
+        self._fleets, self._mono, self._next = " ".join(fleets), mono, 0.0
+        self._file: Path | None = None
+        self._begun = False
 
     def beat(self) -> None:
         """Stamp, unless that was a moment ago. A file system that fails is no reason to end."""
         now = self._mono()
+        if not self._begun:
+            self._begun, self._file = True, next(filter(None, map(begun, directories())), None)
         if self._file is not None and now >= self._next:
             self._next = now + EVERY_S
             with suppress(OSError):
-                self._file.write_text(f"{now:.3f}\n")
+                draft = self._file.with_suffix(".draft")
+                draft.write_text(f"{now:.3f} {self._fleets}\n")
+                draft.replace(self._file)  # at once: who reads finds the whole of it
 
     def end(self) -> None:
         """Leave nothing behind."""
@@ -73,25 +75,31 @@ class Pulse:
                 self._file.unlink(missing_ok=True)
 
 
-def feel(mono: Mono = system_mono) -> list[Felt]:
-    """The supervisors of this user on this host, or in this container."""
+def feel(fleets: Collection[str], mono: Mono = system_mono) -> list[Felt]:
+    """The supervisors of this user on this host, or in this container, that serve any of these fleets."""
     found: dict[int, Felt] = {}
     for directory in directories():
         for pid, file in pulses(directory):
             with suppress(OSError, ValueError):
-                found[pid] = Felt(pid, mono() - float(file.read_text()))
+                stamp, *serves = file.read_text().split()
+                if not set(fleets).isdisjoint(serves):
+                    found[pid] = Felt(pid, mono() - float(stamp))
     return [felt for pid, felt in sorted(found.items()) if exists(pid)]
 
 
-def living() -> Verdict:
-    """Whether a supervisor of this host turns, and none stands still."""
-    felt = feel()
+def living(fleets: Collection[str]) -> Verdict:
+    """Whether a supervisor of this host turns. One that stands still counts if there is no other: it may be long dead."""
+    felt = feel(fleets)
     if not felt:
-        return Verdict(good=False, words="no worker runs here: start it by fleetpoll worker, as this user")
-    if still := [one for one in felt if not one.alive]:
-        words = f"the supervisor with pid {still[0].pid} stands still: no sign of life for more than {STALE_S:g} s"
+        words = (
+            f"no worker for {bounded(', '.join(fleets), NAMES_MAX)} runs here: start it by fleetpoll worker, as this user"
+        )
         return Verdict(good=False, words=words)
-    return Verdict(good=True, words=f"the supervisor lives (pid {', '.join(str(one.pid) for one in felt)})")
+    alive = [one for one in felt if one.alive]
+    if not alive:
+        words = f"the supervisor with pid {felt[0].pid} stands still: no sign of life for more than {STALE_S:g} s"
+        return Verdict(good=False, words=words)
+    return Verdict(good=True, words=f"the supervisor lives (pid {', '.join(str(one.pid) for one in alive)})")
 
 
 def directories() -> list[Path]:
@@ -111,7 +119,7 @@ def begun(directory: Path) -> Path | None:
         for pid, left in pulses(directory):
             if not exists(pid):
                 left.unlink(missing_ok=True)
-        file.write_text("")
+        file.touch()  # a file without a stamp is no pulse yet
     except OSError:
         return None
     return file

@@ -21,8 +21,8 @@ from fleetpoll.text import span
 EXPIRES_SOON_S = 900.0
 FOREIGN = 0.5
 """AWS's limit below this share of `rate` is not the account's own: others spend from it, or `rate` is a wish."""
-THROTTLED_SHARE = 0.02
-"""Throttled calls from this share on are more than the search for the limit costs."""
+THROTTLED_SHARE, FEW = 0.02, 20
+"""Throttled calls from this share, and number, on are more than the search for the limit costs."""
 
 
 def check_calls(fleet: Fleet) -> Iterator[Finding]:
@@ -95,4 +95,4 @@ def check_throttles(seen: FleetStatus, recent: Point | None) -> Finding:
         advice = f"{others} CloudTrail names who calls DescribeJobs: let them ask the fleet, or set rate to what is left."
         return Finding("throttles", Grade.WARN, found, advice)
     advice = "Others call AWS with this allowance, or rate is above AWS's limit: lower rate to where the limit is met."
-    return graded("throttles", share > THROTTLED_SHARE, found, advice)
+    return graded("throttles", share > THROTTLED_SHARE and totals.throttled >= FEW, found, advice)
