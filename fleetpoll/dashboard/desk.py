@@ -17,7 +17,7 @@ from fleetpoll.dashboard.links import console_url, log_url
 from fleetpoll.dashboard.pulse import Pulse
 from fleetpoll.dashboard.streams import Streams, encode
 from fleetpoll.errors import SettingsError
-from fleetpoll.jobs import Snapshot, as_job_id
+from fleetpoll.jobs import Snapshot, as_job_id, seconds
 from fleetpoll.settings import Settings
 from fleetpoll.state.census import Census
 from fleetpoll.state.events import place
@@ -92,7 +92,7 @@ class Desk:
         return known.public(job_id) | {
             "timeline": [step.public() for step in follower.catalogue.timeline(job_id, TIMELINE_MAX)],
             "timeline_complete": follower.complete,
-            "expected_end": None if foretold is None else foretold.end_ms / 1000,
+            "expected_end": None if foretold is None else seconds(foretold.p50_ms or 0),
             "log_url": log_url(known, region),
             "console_url": console_url(job_id, region),
         }
