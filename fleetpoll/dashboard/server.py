@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ class Dashboard:
                 SettingsError: mistaken,
                 StateError: away,
                 HTTPException: misled,
+                sqlite3.Error: remade,
             },
             lifespan=self._lifespan,
         )
@@ -137,8 +139,8 @@ def listening(plan: Plan) -> socket.socket:
     try:
         return socket.create_server((plan.host, plan.port), family=family, backlog=CONNECTIONS_MAX)
     except OSError as error:
-        where = f"{plan.host}, port {plan.port},"
-        raise SettingsError(f"{where} cannot be listened on: {error.strerror}. Choose another by --port, or --host.") from None
+        words = f"{plan.host}, port {plan.port}, cannot be listened on: {error.strerror}."
+        raise SettingsError(f"{words} Choose another by --port, or --host.") from None
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -165,4 +167,11 @@ def misled(request: Request, error: Exception) -> Response:
     """An address or a method that is not there."""
     del request
     assert isinstance(error, HTTPException)  # noqa: S101 - the same
-    return Json({"error": f"{error.detail}: see the documentation of the dashboard's API."}, error.status_code, error.headers)
+    words = f"{error.detail}: the dashboard is at /, and its documentation tells what else there is."
+    return Json({"error": words}, error.status_code, error.headers)
+
+
+def remade(request: Request, error: Exception) -> Response:
+    """The index failed in the midst of a request, or nobody looked for long and it was let go."""
+    del request, error
+    return Json({"error": "The index of jobs is made anew: try again in a moment."}, 503)

@@ -101,7 +101,7 @@ class Shell:
         """Why a request is not looked at, if it is not."""
         headers = Headers(scope=scope)
         if not self._hosts.know(headers.get("host", "")):
-            words = "This server is not known by that name. Use the address that it was given, or start it with --allow-host NAME."
+            words = "This server is not known by that name: use its address, or start it with --allow-host NAME."
             return JSONResponse({"error": words}, 400)
         if len(scope["query_string"]) > QUERY_MAX:
             return JSONResponse({"error": f"The query has more than {QUERY_MAX:,} bytes: ask for less."}, 400)

@@ -1,7 +1,7 @@
 """Server-sent events: what one reader of a fleet finds, for however many browsers.
 
-Each browser has a slot of a bounded size: what it has not taken by the time there is news is replaced by them (status, rows of
-history), or counted (transitions). One that takes nothing for long is dropped.
+Each browser has a slot of a bounded size: what it has not taken by the time there is news is replaced (status, rows of
+history) or counted (transitions), so that one that is slow costs no more than one that is not.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ STREAMS_MAX = 200
 TRANSITIONS_MAX = 200
 POINTS_KEPT = 6
 KEEP_ALIVE_S = 15.0
-SLOW_S = 20.0
-"""How long a browser may take nothing."""
+LEAVE_S = 0.3
+"""How long a browser has for its last message."""
 PAUSE_S = 0.2
 """At least so long from one message to the next: what happens meanwhile goes together."""
 HEADERS = [
@@ -37,7 +37,7 @@ class Slot:
     """What a browser has not been told yet."""
 
     def __init__(self) -> None:
-        self.news, self.over = asyncio.Event(), False
+        self.news, self.over = asyncio.Event(), asyncio.Event()
         self._latest: dict[str, bytes] = {}
         self._points: deque[bytes] = deque(maxlen=POINTS_KEPT)
         self._steps: deque[bytes] = deque(maxlen=TRANSITIONS_MAX)
@@ -61,7 +61,7 @@ class Slot:
 
     def end(self) -> None:
         """Let the browser go when it has what is there."""
-        self.over = True
+        self.over.set()
         self.news.set()
 
     def take(self) -> bytes:
@@ -149,20 +149,22 @@ class EventStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve it."""
         del scope
-        gone = asyncio.ensure_future(_gone(receive))
         serving = asyncio.ensure_future(self._serve(send))
+        ends = (asyncio.ensure_future(_gone(receive)), asyncio.ensure_future(self._slot.over.wait()))
         try:
-            await asyncio.wait((gone, serving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((serving, *ends), return_when=asyncio.FIRST_COMPLETED)
+            if self._slot.over.is_set():
+                await asyncio.wait((serving,), timeout=LEAVE_S)
         finally:
             self._streams.leave(self._slot)
-            for task in (gone, serving):
+            for task in (serving, *ends):
                 task.cancel()
-            await asyncio.gather(gone, serving, return_exceptions=True)
+            await asyncio.gather(serving, *ends, return_exceptions=True)
 
     async def _serve(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await _send(send, b"retry: 2000\n\n")
-        while not self._slot.over:
+        while not self._slot.over.is_set():
             try:
                 async with asyncio.timeout(KEEP_ALIVE_S):
                     await self._slot.news.wait()
@@ -170,15 +172,13 @@ class EventStream:
             except TimeoutError:
                 words = b": still here\n\n"
             await _send(send, words)
-            if not self._slot.over:
-                await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _send(send: Send, words: bytes) -> None:
-    """Send, unless the browser takes nothing for too long: then TimeoutError ends its stream."""
-    async with asyncio.timeout(SLOW_S):
-        await send({"type": "http.response.body", "body": words, "more_body": True})
+    """Send, as soon as the browser has taken what was sent before."""
+    await send({"type": "http.response.body", "body": words, "more_body": True})
 
 
 async def _gone(receive: Receive) -> None:
