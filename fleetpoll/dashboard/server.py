@@ -21,7 +21,7 @@ from fleetpoll.dashboard.api import Api, Json
 from fleetpoll.dashboard.desk import Desk
 from fleetpoll.dashboard.door import Door, Refusal
 from fleetpoll.dashboard.gate import Gate
-from fleetpoll.dashboard.shell import Hosts, Shell
+from fleetpoll.dashboard.shell import HEAD_MAX, Hosts, Shell
 from fleetpoll.errors import SettingsError, StateError
 from fleetpoll.settings import Settings
 from fleetpoll.text import masked
@@ -30,7 +30,6 @@ REST_EVERY_S = 15.0
 LEAVE_S = 1
 IDLE_CONNECTION_S = 30
 CONNECTIONS_MAX = 500
-HEAD_MAX = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,9 @@ class Dashboard:
     def __init__(self, fleets: Sequence[Settings], url: str, plan: Plan) -> None:
         self._fleets, self._url = fleets, url
         self.desks: dict[str, Desk] = {}
-        door = Door(Gate(plan.token, controls=plan.controls), secure=plan.secure)
+        self.door = Door(Gate(plan.token, controls=plan.controls), secure=plan.secure)
         app = Starlette(
-            routes=[*Api(lambda: self.desks, door).routes(), *pages.routes()],
+            routes=[*Api(lambda: self.desks, self.door).routes(), *pages.routes()],
             exception_handlers={
                 Refusal: refused,
                 SettingsError: mistaken,
@@ -111,26 +110,32 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(fleets: Sequence[Settings], plan: Plan, on_ready: Callable[[str], None] = lambda _url: None) -> None:
+def serve(fleets: Sequence[Settings], plan: Plan, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; `on_ready` hears the URL. Raises SettingsError for a plan that will not do."""
     with listening(plan) as door, redis_url(fleets[0]) as url:
         host = f"[{plan.host}]" if ":" in plan.host else plan.host
-        config = uvicorn.Config(
-            (dashboard := Dashboard(fleets, url, plan)).app,
-            root_path=plan.root_path,
-            log_config=None,  # requests are nobody's business, and errors are told by their answers
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            timeout_graceful_shutdown=LEAVE_S,
-            timeout_keep_alive=IDLE_CONNECTION_S,
-            limit_concurrency=CONNECTIONS_MAX,
-            h11_max_incomplete_event_size=HEAD_MAX,
-        )
         address = f"http://{host}:{door.getsockname()[1]}{plan.root_path}/"
+        server = server_of(Dashboard(fleets, url, plan), plan, lambda: on_ready(address))
         with suppress(KeyboardInterrupt):
-            Server(dashboard, config, lambda: on_ready(address)).run([door])
+            server.run([door])
+
+
+def server_of(dashboard: Dashboard, plan: Plan, on_ready: Callable[[], None]) -> Server:
+    """A server for sockets that listen already."""
+    config = uvicorn.Config(
+        dashboard.app,
+        root_path=plan.root_path,
+        log_config=None,  # requests are nobody's business, and errors are told by their answers
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=LEAVE_S,
+        timeout_keep_alive=IDLE_CONNECTION_S,
+        limit_concurrency=CONNECTIONS_MAX,
+        h11_max_incomplete_event_size=HEAD_MAX,
+    )
+    return Server(dashboard, config, on_ready)
 
 
 def listening(plan: Plan) -> socket.socket:
