@@ -76,9 +76,9 @@ class Catalogue:
         """Take up records of the ledger, as they were in that round; what is the same as before is only marked."""
         with self._write():
             old = self._known(records)
-            same = [job_id for job_id, text in records.items() if job_id in old and old[job_id][1] == hash(text)]
+            same = {job_id for job_id, text in records.items() if job_id in old and old[job_id][1] == hash(text)}
             self._db.executemany("UPDATE jobs SET round = ? WHERE job_id = ?", [(turn, job_id) for job_id in same])
-            fresh = records.keys() - same
+            fresh = [job_id for job_id in records if job_id not in same]
             statuses, rows = [], list[tuple[str | int, ...]]()
             for job_id in fresh:
                 job = record(records[job_id])
