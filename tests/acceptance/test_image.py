@@ -83,6 +83,10 @@ def test_workers_are_pid_1_on_a_root_that_is_read_only(image: Image, fleet: Rig)
         wait_until(lambda: fleet.rooms.ledger.sizes()[0] == 0, 60, "every job seen to its end")
         assert len(ids) == 200
 
+        for question in ("live", "ready"):
+            answered = one.exec("fleetpoll", "doctor", "--probe", question)
+            assert (answered.returncode, answered.stderr) == (0, ""), answered.stdout
+
         assert one.exec("sh", "-c", "id -u; cat /proc/1/comm; touch /opt/x /home/fleetpoll/x").stdout == "10001\nfleetpoll\n"
         assert "Read-only" in one.exec("touch", "/home/fleetpoll/x").stderr
         assert one.exec("touch", f"{TMP}/x").returncode == 0

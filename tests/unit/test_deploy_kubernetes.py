@@ -146,6 +146,13 @@ def test_workers_get_the_time_to_drain() -> None:
     assert DEPLOYMENTS["fleetpoll-worker"]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+def test_the_dashboard_has_room_for_its_index() -> None:
+    """What the index of jobs keeps out of memory is on the node's disk; and its one pod knows all sessions."""
+    (volume,) = [volume for volume in pod("fleetpoll-dashboard")["volumes"] if volume["name"] == "tmp"]
+    assert volume["emptyDir"] == {"sizeLimit": "1Gi"}
+    assert DEPLOYMENTS["fleetpoll-dashboard"]["spec"]["replicas"] == 1
+
+
 def test_probes_are_patient() -> None:
     """Each has the time that a start of Python takes, and no worker is restarted for less than two minutes' silence."""
     one = container("fleetpoll-worker")
