@@ -47,5 +47,6 @@ def heard_of(fleets: Sequence[Settings]) -> Verdict:
             return Verdict(good=False, words=str(one.error))
         if not one.answer:
             return Verdict(good=False, words=f"no worker of {host} beats in {one.settings.fleet} yet")
-    beats = plural(max(one.answer or 0 for one in heard), "worker")
-    return Verdict(good=True, words=f"{beats} of {host} beat in {plural(len(heard), 'fleet')}")
+    most = max(one.answer or 0 for one in heard)
+    words = f"{plural(most, 'worker')} of {host} beat{'s' if most == 1 else ''} in {plural(len(heard), 'fleet')}"
+    return Verdict(good=True, words=words)
