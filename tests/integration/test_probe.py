@@ -20,6 +20,9 @@ def test_a_worker_lives_while_redis_is_away_and_is_not_ready(tmp_path: Path, fle
         with cli.start("worker", "-n", "1", "--log-format", "json", AWS_ENDPOINT_URL_BATCH="http://127.0.0.1:1") as worker:
             wait_until(lambda: beating(fleets).good, "it is ready")
             asked = cli("doctor", "--probe")
+            redis.signal(signal.SIGSTOP)
+            silent = beating(fleets, 0.2)
+            redis.signal(signal.SIGCONT)
             redis.kill()
             live, ready = living([fleet_name]), beating(fleets)
             redis.start()
@@ -29,6 +32,7 @@ def test_a_worker_lives_while_redis_is_away_and_is_not_ready(tmp_path: Path, fle
 
     assert (asked.returncode, asked.stdout.count("\n"), asked.stderr) == (0, 1, "")
     assert asked.stdout.endswith("beats in 1 fleet\n")
+    assert (silent.good, silent.words) == (False, "Redis does not answer within 0.2 s; workers wait for it")
     assert (live.good, live.words) == (True, f"the supervisor lives (pid {worker.pid})")
     assert (ready.good, "Redis does not answer" in ready.words) == (False, True)
     assert not living([fleet_name]).good
