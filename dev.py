@@ -6,9 +6,10 @@
     python3 dev.py lint                                    ruff, mypy, import-linter, the house rules
     python3 dev.py bench [options of the benchmarks]       measure
     python3 dev.py chaos [--minutes M] [--seed S] …        break everything at random, and hold the fleet to its promises
+    python3 dev.py release-check [TAG]                     do version, CHANGELOG.md and tag agree? Prints what is new
 
-Each makes or refreshes .venv first, from constraints.txt, if that or pyproject.toml changed; test-airflow does so with
-.venv-airflow, where Airflow's own pins come first. DEV_VENV and DEV_VENV_AIRFLOW name other places.
+Each but the last makes or refreshes .venv first, from constraints.txt, if that or pyproject.toml changed; test-airflow
+does so with .venv-airflow, where Airflow's own pins come first. DEV_VENV and DEV_VENV_AIRFLOW name other places.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -112,6 +115,24 @@ def chaos(rest: list[str]) -> int:
     """Break everything."""
     ensure("dev")
     return become(BIN / "python", "-m", "tests.chaos", *rest)
+
+
+def release_check(rest: list[str]) -> int:
+    """See whether the version, the changelog and the tag are of one release; with a tag, nothing may be unreleased."""
+    version: str = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    heading, _, rest_of_it = Path("CHANGELOG.md").read_text(encoding="utf-8").partition("\n## ")[2].partition("\n")
+    wrong = []
+    if not (heading == "Unreleased" and not rest) and not re.fullmatch(
+        rf"{re.escape(version)} — \d{{4}}-\d\d-\d\d", heading
+    ):
+        wrong.append(f"CHANGELOG.md begins with {heading!r}; a release of {version} begins with '{version} — YYYY-MM-DD'")
+    if rest and rest != [f"v{version}"]:
+        wrong.append(f"the tag is {' '.join(rest)}; pyproject.toml says version {version}, hence the tag v{version}")
+    for sentence in wrong:
+        print(f"dev.py: {sentence}.", file=sys.stderr)
+    if not wrong:
+        print(rest_of_it.partition("\n## ")[0].strip())
+    return 1 if wrong else 0
 
 
 def lint(rest: list[str]) -> int:
@@ -209,7 +230,15 @@ def say(step: str) -> None:
     print(f"dev.py: {step}", file=sys.stderr, flush=True)
 
 
-COMMANDS = {"demo": demo, "test": test, "test-airflow": test_airflow, "lint": lint, "bench": bench, "chaos": chaos}
+COMMANDS = {
+    "demo": demo,
+    "test": test,
+    "test-airflow": test_airflow,
+    "lint": lint,
+    "bench": bench,
+    "chaos": chaos,
+    "release-check": release_check,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
