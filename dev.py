@@ -5,6 +5,8 @@
     python3 dev.py test-airflow  [the same]                run those that need Airflow, in a venv of their own
     python3 dev.py lint                                    ruff, mypy, import-linter, the house rules
     python3 dev.py bench [options of the benchmarks]       measure
+    python3 dev.py docs                                    write the generated pages, and build the site into site/
+    python3 dev.py test-docs                               run every command that the docs show, page by page
     python3 dev.py chaos [--minutes M] [--seed S] …        break everything at random, and hold the fleet to its promises
 
 Each makes or refreshes .venv first, from constraints.txt, if that or pyproject.toml changed; test-airflow does so with
@@ -38,7 +40,7 @@ TOOLS = ["pip", "hatchling", "editables"]  # this pip knows --group; the others 
 LEVELS = {
     "runtime": ["--no-build-isolation", "--editable", ".[embedded]"],
     "dev": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev"],
-    "docs": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "docs"],
+    "docs": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev", "--group", "docs"],
     "bench": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev", "--group", "bench"],
     "airflow": ["--no-build-isolation", "--editable", ".[embedded,airflow]", "pytest", "pytest-timeout"],
 }
@@ -112,6 +114,22 @@ def chaos(rest: list[str]) -> int:
     """Break everything."""
     ensure("dev")
     return become(BIN / "python", "-m", "tests.chaos", *rest)
+
+
+def docs(rest: list[str]) -> int:
+    """Write the pages that follow from the code, then build the site; a link that leads nowhere fails."""
+    if rest:
+        print("dev.py: docs takes no arguments.")
+        return USAGE
+    ensure("docs")
+    os.environ["DISABLE_MKDOCS_2_WARNING"] = "true"
+    return run_all([[BIN / "python", "-m", "docs.making"], [BIN / "mkdocs", "build", "--strict", "--quiet"]])
+
+
+def test_docs(rest: list[str]) -> int:
+    """Run every command that the docs show."""
+    ensure("dev")
+    return become(BIN / "python", "-m", "pytest", "-m", "soak or not soak", "tests/acceptance/test_docs_run.py", *rest)
 
 
 def lint(rest: list[str]) -> int:
@@ -209,7 +227,16 @@ def say(step: str) -> None:
     print(f"dev.py: {step}", file=sys.stderr, flush=True)
 
 
-COMMANDS = {"demo": demo, "test": test, "test-airflow": test_airflow, "lint": lint, "bench": bench, "chaos": chaos}
+COMMANDS = {
+    "demo": demo,
+    "test": test,
+    "test-airflow": test_airflow,
+    "lint": lint,
+    "bench": bench,
+    "chaos": chaos,
+    "docs": docs,
+    "test-docs": test_docs,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
