@@ -1,4 +1,4 @@
-"""Writes tables and plots from the results into the READMEs, between their markers."""
+"""Writes tables and plots from the results into the READMEs and the pages of docs/, between their markers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.scenarios.scenario import Scenario
 
 HERE = Path(__file__).parent
 RESULTS, PLOTS = HERE / "results", HERE / "plots"
-READMES = (HERE / "README.md", HERE.parent / "README.md")
+READMES = (HERE / "README.md", HERE.parent / "README.md", *sorted((HERE.parent / "docs").rglob("*.md")))
 
 LEARNED_CASES = ("regular mix", "one unpredictable definition")
 LEARNED_COLUMNS = (

@@ -111,7 +111,7 @@ def taken_apart(form: Any) -> tuple[Any, list[str]]:
 def bounds_of(meta: msgspec.Meta) -> list[str]:
     """What a value must be, in words."""
     signs = [(">", meta.gt), ("≥", meta.ge), ("<", meta.lt), ("≤", meta.le)]
-    pattern = [] if meta.pattern is None else [f"matches `{meta.pattern.removeprefix('^').removesuffix('\\Z')}`"]
+    pattern = [] if meta.pattern is None else ["matches `" + meta.pattern.removeprefix("^").removesuffix(r"\Z") + "`"]
     return [f"{sign} {bound:g}" for sign, bound in signs if bound is not None] + pattern
 
 
