@@ -122,7 +122,7 @@ def docs(rest: list[str]) -> int:
         print("dev.py: docs takes no arguments.")
         return USAGE
     ensure("docs")
-    os.environ["DISABLE_MKDOCS_2_WARNING"] = "true"
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"  # its advertisement for another program is no warning of ours
     return run_all([[BIN / "python", "-m", "docs.making"], [BIN / "mkdocs", "build", "--strict", "--quiet"]])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[2]
-LINK = re.compile(r"(?P<before>\]\(|\b(?:src|srcset|href)=\")(?P<path>[^)\s:#\"]+)(?P<rest>[^)\"]*)")
+LINK = re.compile(r"(?P<before>\]\(|\b(?:src|srcset|href)=\")(?P<path>[^)\s:#\"]+)(?P<rest>(?:#[^)\"]*)?[)\"])")
 PLACE = "repository/"
 
 
@@ -27,7 +27,7 @@ def on_files(files: Files, config: Any) -> Files:
         content = text_of(uri)
         for found in LINK.finditer(content):
             target = placed(resolved(uri, found["path"]))
-            if target.startswith(PLACE) and target not in known:
+            if target.startswith(PLACE) and target not in known and (ROOT / own(target).removesuffix("/index.md")).exists():
                 known.add(target)
                 files.append(brought(target, config))
                 waiting += [target] if target.endswith(".md") else []
