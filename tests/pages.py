@@ -60,9 +60,8 @@ def lines(text: str) -> list[str]:
 
 def ours(line: str) -> Iterator[list[str]]:
     """The words of each command of ours in a line of a shell."""
-    lexer = shlex.shlex(
-        line.split("\n", maxsplit=1)[0] if "<<" in line else line.replace("\\\n", " "), posix=True, punctuation_chars="|&;()<>"
-    )
+    typed = line.split("\n", maxsplit=1)[0] if "<<" in line else line.replace("\\\n", " ")
+    lexer = shlex.shlex(typed, posix=True, punctuation_chars="|&;()<>")
     lexer.whitespace_split = True
     words: list[str] = []
     for word in [*lexer, ";"]:

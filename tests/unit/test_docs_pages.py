@@ -27,8 +27,10 @@ from tests.pages import DOCS, LINK, PAGES, ROOT, SHELL, SPAN, anchors, blocks, l
 
 BENCH = re.compile(r"<!-- bench (\S+) -->")
 ALERTS = ROOT / "workers" / "deploy" / "prometheus" / "alerts.yml"
-RUNBOOK = ("LagBurn", "Throttled", "NoWorkers", "AccessDenied", "WorkerSilent", "Backlog", "RedisDown")
-RUNBOOK += ("ExporterDown", "Paused", "DeadLetters", "LeasesExpire", "AwsFails")
+RUNBOOK = {
+    *("LagBurn", "Throttled", "NoWorkers", "AccessDenied", "WorkerSilent", "Backlog"),
+    *("RedisDown", "ExporterDown", "Paused", "DeadLetters", "LeasesExpire", "AwsFails"),
+}
 EACH_SAYS = ("**Means.**", "**Users feel**", "**See**", "**Do**", "**Do not**")
 
 
