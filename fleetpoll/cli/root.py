@@ -37,6 +37,7 @@ COMMANDS = (
     Later("simulate", "simulate:simulate", "Pretend to be AWS Batch, for trials without AWS."),
     Later("demo", "demo:demo", "Show the whole thing at work on this machine, in under two minutes."),
     Later("acl", "acl:acl", "Print the user of Redis that a role needs, with its rights."),
+    Later("metrics", "metrics:metrics", "Serve the figures of the fleet to Prometheus."),
     Later("doctor", "doctor:doctor", "Check Redis, AWS and the workers, and say what to do."),
 )
 

@@ -19,6 +19,7 @@ from fleetpoll.clock import system_mono
 from fleetpoll.errors import RedisDenied
 from fleetpoll.janitor import Janitor
 from fleetpoll.jobs import JobStatus
+from fleetpoll.metrics.reading import read
 from fleetpoll.relay.command import Command
 from fleetpoll.relay.relay import Plan, Relay
 from fleetpoll.settings import Settings
@@ -28,6 +29,7 @@ from fleetpoll.state.connection import connect
 from fleetpoll.state.doorbell import Doorbell
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.letters import Letter, Letters
+from fleetpoll.state.load import load_of
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Facts, OrderKind
 from fleetpoll.state.schedule import Lease
@@ -77,6 +79,7 @@ def bury(rooms: Rooms) -> None:
 
 
 READS: dict[str, Deed] = {
+    "metrics": lambda rooms, _: (read(rooms), load_of(rooms.client)),
     "dead letters": lambda rooms, _: list(Letters(rooms.client, rooms.keys).all()),
     "status": lambda _, fleet: fleet.status(),
     "due": lambda _, fleet: fleet.due(),
