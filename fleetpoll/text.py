@@ -1,4 +1,4 @@
-"""Text of other people's, made harmless: for a terminal, for a log, for a record of bounded size."""
+"""Text of other people's, made harmless: for a terminal, for a log, for a record of bounded size. And numbers as words."""
 
 from __future__ import annotations
 
@@ -49,3 +49,18 @@ def masked(text: str) -> str:
 def bounded(text: str, most: int) -> str:
     """The text, of which at most so many characters are kept; what was cut off is told by an ellipsis at its end."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def plural(count: int, word: str) -> str:
+    """'1 job', '2,000 jobs'."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def span(duration_s: float | None) -> str:
+    """A duration in two figures or so: '0.8 s', '12 s', '3 m', '5 h', '2 d'; '-' if it is not known."""
+    if duration_s is None:
+        return "-"
+    for unit, size_s in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if duration_s >= 2 * size_s:
+            return f"{duration_s / size_s:.0f} {unit}"
+    return f"{duration_s:.1f} s" if duration_s < 10 else f"{duration_s:.0f} s"  # noqa: PLR2004 - one decimal for one digit

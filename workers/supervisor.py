@@ -23,6 +23,7 @@ import structlog
 
 from fleetpoll.awsbatch.api import preload_models
 from fleetpoll.backoff import doubling_delay
+from fleetpoll.client.pulse import Pulse
 from fleetpoll.clock import system_mono
 from fleetpoll.settings import Settings
 from workers import poller
@@ -100,6 +101,7 @@ class Supervisor:
         self._ready = False
         self._last_look = system_mono()
         self._exit = 0
+        self._pulse = Pulse(one.fleet for one in fleets)
 
     def run(self) -> int:
         """Supervise until the end. Returns the exit code."""
@@ -113,6 +115,7 @@ class Supervisor:
             self._replace_stuck()
             self._tell()
         self._drain()
+        self._pulse.end()
         log.info("supervisor left", exit_code=self._exit)
         return self._exit
 
@@ -199,7 +202,12 @@ class Supervisor:
         if not self._ready and all(slot.booted for slot in self._slots):
             self._ready = True
             notify("READY=1")
+        self._turned()
+
+    def _turned(self) -> None:
+        """Tell whoever looks after us that this loop turns."""
         notify("WATCHDOG=1")
+        self._pulse.beat()
 
     def _drain(self) -> None:
         """Take the pollers down: drain, stop when the deadline or a second signal comes, then kill."""
@@ -208,7 +216,7 @@ class Supervisor:
         deadline = system_mono() + self._settings.drain_timeout
         while self._living() and system_mono() < deadline and not self._stopping.now:
             self._pause()
-            notify("WATCHDOG=1")
+            self._turned()
         if self._living():
             log.warning("stopping now, leases under way end by themselves", pollers=len(self._living()))
             self._signal_all()

@@ -2,78 +2,62 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-
 import click
 
 from fleetpoll.cli import exits
+from fleetpoll.cli.later import load
 from fleetpoll.cli.options import Asked, as_json, aws_settings, every_fleet, pass_asked
-from fleetpoll.cli.render import emit, plural
-from fleetpoll.client.checkup import Finding, Grade, check_up
-from fleetpoll.client.twins import check_twins
-from fleetpoll.settings import Settings
-from fleetpoll.text import masked, safe_lines
+from fleetpoll.cli.render import emit
+from fleetpoll.client.pulse import living
+from fleetpoll.text import masked, safe
 
-COLOURS = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "red"}
+EPILOG = """\b
+Probes, for whoever looks after containers (one line, about a second, no AWS):
+  live   The supervisor of this host or container turns. Redis is not asked:
+         a worker outlives its absence, and to restart it would help nobody.
+         Kubernetes: livenessProbe.
+  ready  The same, and Redis answers, and workers of this host beat in each
+         fleet. Kubernetes: readinessProbe, startupProbe; Docker: HEALTHCHECK.
+"""
 
 
-@click.command()
+@click.command(epilog=EPILOG)
 @click.option("--no-aws", is_flag=True, help="Make no call to AWS.")
+@click.option(
+    "--probe",
+    "question",
+    is_flag=False,
+    flag_value="ready",
+    type=click.Choice(["live", "ready"]),
+    metavar="[live|ready]",
+    help="Only say, by exit code 0 or 1, whether the worker of this host lives, or is ready (as --probe alone asks).",
+)
 @every_fleet
 @aws_settings
 @as_json
 @click.pass_context
 @pass_asked
-def doctor(asked: Asked, ctx: click.Context, *, no_aws: bool, every: bool, as_json: bool) -> None:
-    """Check Redis, AWS and the workers, and say what to do.
+def doctor(asked: Asked, ctx: click.Context, question: str | None, *, no_aws: bool, every: bool, as_json: bool) -> None:
+    """Check Redis, AWS, the settings and the workers, and say what to do.
 
-    AWS is asked for a job that does not exist, by one DescribeJobs call from the fleet's budget; with --all STS is asked,
-    too, whether two fleets are of one account and Region. Exit code 1 if a check failed; warnings do not count.
+    AWS is asked for a job that does not exist, by one DescribeJobs call from the fleet's budget, and STS whose account it
+    is, which costs none of it. Exit code 1 if a check failed; warnings do not count.
     """
-    failed = False
-    if every:
-        failed = check_all(asked.fleets(), aws=not no_aws, as_json=as_json)
-    else:
-        for finding in check_up(asked.settings(), aws=not no_aws):
-            failed |= shown(finding, as_json=as_json)
+    if question is not None:
+        ctx.exit(answered(asked, question, as_json=as_json))
+    fleets = asked.fleets() if every else (asked.settings(),)
+    failed = load("fleetpoll.cli.findings:examine")(fleets, every=every, aws=not no_aws, as_json=as_json)
     ctx.exit(exits.SOME_FAILED if failed else exits.OK)
 
 
-def check_all(fleets: Sequence[Settings], *, aws: bool, as_json: bool) -> bool:
-    """Check each fleet, then all beside each other. Returns whether a check failed."""
-    failed = False
-    for settings in fleets:
-        if not as_json:
-            click.secho(settings.fleet, bold=True)
-        findings = check_up(settings, aws=aws)
-        for finding in findings if as_json else remarkable(findings):
-            failed |= shown(finding, as_json=as_json, fleet=settings.fleet)
-    for finding in check_twins(fleets, aws=aws):
-        shown(finding, as_json=as_json)
-    return failed
-
-
-def remarkable(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Those that people need to read, and a sentence for the rest."""
-    good = 0
-    for finding in findings:
-        if finding.grade is Grade.OK:
-            good += 1
-        else:
-            yield finding
-    if good:
-        yield Finding("the rest", Grade.OK, f"{plural(good, 'check')} passed")
-
-
-def shown(finding: Finding, *, as_json: bool, fleet: str = "") -> bool:
-    """Print a finding: as an object, or in one line, and a second with what to do. Returns whether the check failed."""
+def answered(asked: Asked, question: str, *, as_json: bool) -> int:
+    """Print the answer to a probe. Returns the exit code."""
+    fleets = asked.fleets()
+    verdict = living([settings.fleet for settings in fleets])
+    if question == "ready" and verdict.good:
+        verdict = load("fleetpoll.client.beating:beating")(fleets)
     if as_json:
-        of_fleet = {"fleet": fleet} if fleet else {}
-        emit(of_fleet | dataclasses.asdict(finding) | {"found": masked(finding.found)})
+        emit({"probe": question, "good": verdict.good, "words": masked(verdict.words)})
     else:
-        grade = click.style(f"{finding.grade.value:<4}", fg=COLOURS[finding.grade], bold=finding.grade is Grade.FAIL)
-        click.echo(f"{grade}  {finding.check:<10}  {safe_lines(masked(finding.found))}")
-        if finding.advice:
-            click.echo(f"{'':18}-> {finding.advice}")
-    return finding.grade is Grade.FAIL
+        click.echo(f"{'ok' if verdict.good else 'fail'}  {question}: {safe(masked(verdict.words))}")
+    return exits.OK if verdict.good else exits.SOME_FAILED

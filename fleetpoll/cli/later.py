@@ -10,6 +10,24 @@ from typing import Any
 
 import click
 
+from fleetpoll.errors import SettingsError
+
+
+def load(place: str) -> Any:
+    """What `module:attribute` names."""
+    module, attribute = place.split(":")
+    return getattr(import_module(module), attribute)
+
+
+def load_extra(place: str, extra: str) -> Any:
+    """The same for what needs an optional extra. Raises SettingsError that says how to get it, when it is not there."""
+    try:
+        return load(place)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("fleetpoll"):
+            raise
+        raise SettingsError(f"This needs {error.name}, which is not installed: pip install 'fleetpoll[{extra}]'.") from error
+
 
 class Later(click.Command):
     """Stands for the command or group `attribute` of the module `fleetpoll.cli.<module>`, with its name and short help."""
@@ -20,8 +38,7 @@ class Later(click.Command):
 
     def load(self) -> click.Command:
         """The command itself."""
-        module, attribute = self._place.split(":")
-        command = getattr(import_module(f"fleetpoll.cli.{module}"), attribute)
+        command = load(f"fleetpoll.cli.{self._place}")
         assert isinstance(command, click.Command)  # noqa: S101 - the table of commands is ours
         return command
 

@@ -22,6 +22,7 @@ COMMANDS = (
     Later("track", "tracking:track", "Start to watch jobs."),
     Later("untrack", "tracking:untrack", "Stop watching jobs and forget them."),
     Later("status", "status:status", "Show the fleet at a glance: jobs, rate, fill, lag and workers."),
+    Later("top", "top:top", "Watch a fleet in the terminal, live."),
     Later("jobs", "jobs:jobs", "List tracked jobs and their last known status."),
     Later("show", "jobs:show", "Show what is known of one job."),
     Later("wait", "wait:wait", "Wait until jobs have finished, or have started."),

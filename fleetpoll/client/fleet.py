@@ -50,6 +50,11 @@ class Fleet:
         """What the fleet was opened with."""
         return self._settings
 
+    @property
+    def rooms(self) -> Rooms:
+        """The fleet's state itself, for those of this package who look deeper."""
+        return self._rooms
+
     def bucket(self, operation: str = DESCRIBE) -> FleetBucket:
         """The token bucket of an operation: to look at it, pin its rate, pause it. Raises SettingsError if there is none."""
         if operation not in self._rooms.buckets:

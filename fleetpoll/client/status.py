@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from fleetpoll.client.health import health
 from fleetpoll.client.troubles import SharedTrouble, shared
 from fleetpoll.figures import Totals
 from fleetpoll.jobs import JobStatus, seconds
@@ -56,6 +57,7 @@ class FleetStatus:
         b, t = self.bucket, self.totals
         return {
             "fleet": self.fleet,
+            "health": health(self).public(),
             "jobs": {status.value: count for status, count in self.jobs.items()},
             "live": self.live,
             "tracked": self.tracked,

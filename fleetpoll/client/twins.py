@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from fleetpoll.awsbatch.whose import place_of
-from fleetpoll.client.checkup import Finding, Grade
+from fleetpoll.client.checkup.finding import Finding, Grade
 from fleetpoll.client.many import AT_ONCE
 from fleetpoll.errors import AwsError, SettingsError
 from fleetpoll.settings import Settings

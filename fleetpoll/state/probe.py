@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,29 @@ if TYPE_CHECKING:
     from fleetpoll.state.connection import Connection
 
 PINGS = 5
+OK = "ok"
 FULL_COVERAGE = "cluster-require-full-coverage"
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """How well a server keeps what it is given. What it does not say is taken for good."""
+
+    write_failed: bool = False  # the last write to the AOF
+    rewrite_failed: bool = False  # the last try to shorten the AOF
+    saving_refused: bool = False  # the last snapshot failed, and there is no AOF: it may refuse all writes
+    delayed: int = 0  # fsyncs that its disk held up since it started
+    aof_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How full a server is, in bytes; 0 where it does not say, or has no limit."""
+
+    used: int = 0
+    limit: int = 0
+    machine: int = 0
+    evicted: int = 0  # keys that it threw away since it started
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +54,10 @@ class ServerFacts:
     ahead_s: float  # its clock minus ours
     topology: str  # which server it is, and among which others
     all_or_none: bool | None = None  # a node that is gone stops a whole Cluster; None: it does not say, or is no Cluster
+    durability: Durability = field(default_factory=Durability)
+    memory: Memory | None = None  # None: it does not say
+    replicas: int | None = None  # connected ones; None: it does not say
+    runs_scripts: bool = True
 
 
 def probe(client: Connection) -> ServerFacts:
@@ -54,7 +80,38 @@ def probe(client: Connection) -> ServerFacts:
         ahead_s=median(offsets),
         topology=topology(client, info),
         all_or_none=_all_or_none(client) if info.get("cluster_enabled") else None,
+        durability=durability_of(info),
+        memory=memory_of(info) if info else None,
+        replicas=info.get("connected_slaves"),
+        runs_scripts=_runs_scripts(client),
     )
+
+
+def durability_of(info: dict[str, Any]) -> Durability:
+    """What INFO tells of the AOF and of snapshots."""
+    saved = info.get("rdb_last_bgsave_status", OK) == OK
+    return Durability(
+        write_failed=info.get("aof_last_write_status", OK) != OK,
+        rewrite_failed=info.get("aof_last_bgrewrite_status", OK) != OK,
+        saving_refused=not saved and not info.get("aof_enabled"),
+        delayed=int(info.get("aof_delayed_fsync", 0)),
+        aof_bytes=info.get("aof_current_size"),
+    )
+
+
+def memory_of(info: dict[str, Any]) -> Memory:
+    """What INFO tells of memory."""
+    names = ("used_memory", "maxmemory", "total_system_memory", "evicted_keys")
+    return Memory(*(int(info.get(name, 0)) for name in names))
+
+
+def _runs_scripts(client: Connection) -> bool:
+    """Whether a script can be loaded and run: all verbs are scripts."""
+    try:
+        sha: Any = client.script_load("return 1")
+        return bool(client.evalsha(sha, 0) == 1)
+    except StateError:
+        return False
 
 
 def topology(client: Connection, info: dict[str, Any]) -> str:

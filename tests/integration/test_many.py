@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.rig import wait_until
-from fleetpoll.client.checkup import Grade, check_up
+from fleetpoll.client.checkup.finding import Grade
+from fleetpoll.client.checkup.rounds import check_up
 from fleetpoll.client.many import ask_each
 from fleetpoll.errors import RedisUnavailable
 from fleetpoll.settings import Settings

@@ -16,7 +16,7 @@ from redis.crc import key_slot
 
 from benchmarks.rig import wait_until
 from fleetpoll import aio
-from fleetpoll.client.checkup import check_up
+from fleetpoll.client.checkup.rounds import check_up
 from fleetpoll.client.fleet import Fleet, open_fleet
 from fleetpoll.clock import system_mono
 from fleetpoll.errors import RedisDenied, RedisUnavailable

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from fleetpoll.cli.status import overview
-from fleetpoll.client.checkup import Grade, check_troubles
-from fleetpoll.client.fleet import Fleet
+from fleetpoll.client.checkup.finding import Grade
+from fleetpoll.client.checkup.workers import check_troubles
 from fleetpoll.client.status import status_of
 from fleetpoll.client.troubles import shared
 from fleetpoll.clock import system_mono
@@ -86,7 +86,7 @@ def test_a_worker_that_died_in_trouble_is_in_none(rooms: Rooms, workers: list[st
     rooms.roster.beat("w1", Facts("host", 1, NOW, 5.0), now_ms=rooms.roster.now_ms() - 20_000)
 
     assert [trouble.workers for trouble in status_of(rooms).troubles] == [1]
-    assert [finding.found[:16] for finding in check_troubles(Fleet(rooms, settings))] == ["1 of 10 workers "]
+    assert [finding.found[:16] for finding in check_troubles(status_of(rooms))] == ["1 of 10 workers "]
 
 
 def test_those_in_trouble_take_turns_while_nobody_is_answered(rooms: Rooms, workers: list[str]) -> None:
@@ -156,7 +156,7 @@ def test_troubles_are_read_by_kind(rooms: Rooms, workers: list[str], settings: S
     rooms.client.hset(rooms.keys.troubles, "newer", "of a release to come")
 
     first, second = shared(rooms.troubles.all())
-    findings = list(check_troubles(Fleet(rooms, settings)))
+    findings = list(check_troubles(status_of(rooms)))
 
     assert (first.kind, first.workers, first.hosts, first.since_ms) == ("denied", 3, ["host-a"], NOW)
     assert first.public() | {"next_try": 0} == {

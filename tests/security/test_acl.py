@@ -13,7 +13,8 @@ import pytest
 from benchmarks.rig import Rig, limited, wait_until
 from fleetpoll import aio
 from fleetpoll.cadence.dwell import Dwell, Group
-from fleetpoll.client.checkup import Grade, check_up
+from fleetpoll.client.checkup.finding import Grade
+from fleetpoll.client.checkup.rounds import check_up
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.clock import system_mono
 from fleetpoll.errors import RedisDenied

@@ -1,0 +1,1 @@
+"""What may be wrong with a fleet, by topic, and what to do about it: `fleetpoll doctor`."""

@@ -1,0 +1,151 @@
+"""A supervisor's pulse: a file that it stamps while its loop turns, for those who ask on the same host without Redis.
+
+Kubernetes and the like kill what is not alive, and a worker is alive while Redis is away: it waits, and goes on by itself.
+So what says that it lives must not depend on Redis. One file for each supervisor, named by its process id, in the first
+directory that takes it: a container may have a root that cannot be written. Stamps are monotonic time, which all processes
+of a host share and nobody sets.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetpoll.clock import Mono, system_mono
+from fleetpoll.text import bounded
+
+EVERY_S = 1.0
+"""How often a supervisor stamps."""
+STALE_S = 30.0
+"""From here on its loop stands still: a tick is half a second, a look at its pollers milliseconds."""
+NAMES_MAX = 80
+NAME = re.compile(r"^([0-9]{1,10})\.pulse$")
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """The pulse of a supervisor that is there, and how old its last stamp is."""
+
+    pid: int
+    age_s: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether its loop turns."""
+        return 0 <= self.age_s <= STALE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to a probe, and why, in a line."""
+
+    good: bool
+    words: str
+
+
+class Pulse:
+    """The stamps of this process, which serves these fleets. Where no directory takes them there are none."""
+
+    def __init__(self, fleets: Iterable[str], mono: Mono = system_mono) -> None:
+        self._fleets, self._mono, self._next = " ".join(fleets), mono, 0.0
+        self._file: Path | None = None
+        self._begun = False
+
+    def beat(self) -> None:
+        """Stamp, unless that was a moment ago. A file system that fails is no reason to end."""
+        now = self._mono()
+        if not self._begun:
+            self._begun, self._file = True, next(filter(None, map(begun, directories())), None)
+        if self._file is not None and now >= self._next:
+            self._next = now + EVERY_S
+            with suppress(OSError):
+                draft = self._file.with_suffix(".draft")
+                draft.write_text(f"{now:.3f} {self._fleets}\n")
+                draft.replace(self._file)  # at once: who reads finds the whole of it
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)
+
+
+def feel(fleets: Collection[str], mono: Mono = system_mono) -> list[Felt]:
+    """The supervisors of this user on this host, or in this container, that serve any of these fleets."""
+    found: dict[int, Felt] = {}
+    for directory in directories():
+        for pid, file in pulses(directory):
+            with suppress(OSError, ValueError):
+                stamp, *serves = file.read_text().split()
+                if not set(fleets).isdisjoint(serves):
+                    found[pid] = Felt(pid, mono() - float(stamp))
+    return [felt for pid, felt in sorted(found.items()) if exists(pid)]
+
+
+def living(fleets: Collection[str]) -> Verdict:
+    """Whether a supervisor of this host turns. One that stands still counts if there is no other: it may be long dead."""
+    felt = feel(fleets)
+    if not felt:
+        words = (
+            f"no worker for {bounded(', '.join(fleets), NAMES_MAX)} runs here: start it by fleetpoll worker, as this user"
+        )
+        return Verdict(good=False, words=words)
+    alive = [one for one in felt if one.alive]
+    if not alive:
+        words = f"the supervisor with pid {felt[0].pid} stands still: no sign of life for more than {STALE_S:g} s"
+        return Verdict(good=False, words=words)
+    return Verdict(good=True, words=f"the supervisor lives (pid {', '.join(str(one.pid) for one in alive)})")
+
+
+def directories() -> list[Path]:
+    """Where pulses may be, in the order in which they are tried: none of these is ever on a network."""
+    name = f"fleetpoll-{os.geteuid()}"
+    bases = (os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", tempfile.gettempdir())  # noqa: S108 - owner and mode are checked
+    return [Path(base, name) for base in bases if Path(base).is_absolute()]
+
+
+def begun(directory: Path) -> Path | None:
+    """The file for this process, if the directory is ours alone and takes it; what the dead have left there is removed."""
+    file = directory / f"{os.getpid()}.pulse"
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        if not private(directory):
+            return None
+        for pid, left in pulses(directory):
+            if not exists(pid):
+                left.unlink(missing_ok=True)
+        file.touch()  # a file without a stamp is no pulse yet
+    except OSError:
+        return None
+    return file
+
+
+def pulses(directory: Path) -> Iterator[tuple[int, Path]]:
+    """The files of a directory that are pulses, with whose they are; none of a directory that is not ours alone."""
+    with suppress(OSError):
+        if private(directory):
+            for file in directory.iterdir():
+                if match := NAME.match(file.name):
+                    yield int(match[1]), file
+
+
+def private(directory: Path) -> bool:
+    """Whether nobody else can put anything there. Raises OSError if it is not there."""
+    found = directory.lstat()
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+def exists(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
