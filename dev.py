@@ -8,9 +8,10 @@
     python3 dev.py docs                                    write the generated pages, and build the site into site/
     python3 dev.py test-docs                               run every command that the docs show, page by page
     python3 dev.py chaos [--minutes M] [--seed S] …        break everything at random, and hold the fleet to its promises
+    python3 dev.py release-check [TAG]                     do version, CHANGELOG.md and tag agree? Prints what is new
 
-Each makes or refreshes .venv first, from constraints.txt, if that or pyproject.toml changed; test-airflow does so with
-.venv-airflow, where Airflow's own pins come first. DEV_VENV and DEV_VENV_AIRFLOW name other places.
+Each but the last makes or refreshes .venv first, from constraints.txt, if that or pyproject.toml changed; test-airflow
+does so with .venv-airflow, where Airflow's own pins come first. DEV_VENV and DEV_VENV_AIRFLOW name other places.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -132,6 +135,24 @@ def test_docs(rest: list[str]) -> int:
     return become(BIN / "python", "-m", "pytest", "-m", "soak or not soak", "tests/acceptance/test_docs_run.py", *rest)
 
 
+def release_check(rest: list[str]) -> int:
+    """See whether the version, the changelog and the tag are of one release; with a tag, nothing may be unreleased."""
+    version: str = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    heading, _, rest_of_it = Path("CHANGELOG.md").read_text(encoding="utf-8").partition("\n## ")[2].partition("\n")
+    wrong = []
+    if not (heading == "Unreleased" and not rest) and not re.fullmatch(
+        rf"{re.escape(version)} — \d{{4}}-\d\d-\d\d", heading
+    ):
+        wrong.append(f"CHANGELOG.md begins with {heading!r}; a release of {version} begins with '{version} — YYYY-MM-DD'")
+    if rest and rest != [f"v{version}"]:
+        wrong.append(f"the tag is {' '.join(rest)}; pyproject.toml says version {version}, hence the tag v{version}")
+    for sentence in wrong:
+        print(f"dev.py: {sentence}.", file=sys.stderr)
+    if not wrong:
+        print(rest_of_it.partition("\n## ")[0].strip())
+    return 1 if wrong else 0
+
+
 def lint(rest: list[str]) -> int:
     """Run all the linters, even after one has failed: who fixes things wants to see everything. The first failure counts."""
     if rest:
@@ -236,6 +257,7 @@ COMMANDS = {
     "chaos": chaos,
     "docs": docs,
     "test-docs": test_docs,
+    "release-check": release_check,
 }
 
 if __name__ == "__main__":

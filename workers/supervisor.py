@@ -28,6 +28,7 @@ from fleetpoll.clock import system_mono
 from fleetpoll.settings import Settings
 from workers import poller
 from workers.notify import notify
+from workers.orphans import bury_orphans
 from workers.stopping import Stopping
 from workers.tracing import loaded
 
@@ -149,6 +150,7 @@ class Supervisor:
         for slot in self._slots:
             if slot.process is not None and slot.process.exitcode is not None:
                 self._bury(slot, slot.process.exitcode)
+        bury_orphans([slot.process.pid for slot in self._slots if slot.process is not None])
 
     def _bury(self, slot: Slot, code: int) -> None:
         now = system_mono()
