@@ -14,8 +14,9 @@ from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from typing import Self
 
 from fleetpoll.client.consuming import RETRY_AFTER_S, some_name
-from fleetpoll.client.fleet import checked, parents, redis_url
+from fleetpoll.client.fleet import redis_url
 from fleetpoll.client.following import pause_s
+from fleetpoll.client.given import checked, parents
 from fleetpoll.client.hub import Hub
 from fleetpoll.client.status import alive
 from fleetpoll.client.waiting import Arrival, Goal, Roll, Waited

@@ -11,18 +11,16 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from time import sleep
-
-import msgspec
+from typing import NamedTuple
 
 from fleetpoll.awsbatch.api import BatchApi
 from fleetpoll.cadence.choice import Choice
 from fleetpoll.cadence.elastic import Even
-from fleetpoll.cadence.policy import Cadence
-from fleetpoll.cadence.stays import standing
 from fleetpoll.clock import Mono
-from fleetpoll.diff import Missing, Moved, Outcome, Patience, compare
+from fleetpoll.diff import Outcome, Patience, compare
 from fleetpoll.errors import AwsError, BadRequest, Throttled
-from fleetpoll.jobs import NO_JOB, Description, JobStatus, Transition
+from fleetpoll.jobs import NO_JOB, Description, Transition
+from fleetpoll.looks import look_of, look_of_array, rejected
 from fleetpoll.settings import Settings
 from fleetpoll.state.allowance import PACE_S, Permit, Reason
 from fleetpoll.state.bucket import PAUSED_RECHECK_S, FleetBucket
@@ -56,6 +54,14 @@ class Pass:
     childless: list[str] = field(default_factory=list)  # followed as arrays, which they are not
     slowed: bool = False  # the failure was a throttle that cut the fleet's rate
     outrun: bool = False  # no token was there, and it was not to wait for one
+
+
+class Answer(NamedTuple):
+    """What AWS said to one call, at which rate it was granted, and how long it took."""
+
+    found: dict[str, Description] | BadRequest
+    granted: float
+    took_s: float
 
 
 def nap(wait_s: float) -> bool:
@@ -130,47 +136,49 @@ class Cycle:
             answer = yield from self._ask(lease, ids, left, done)
             if answer is None:
                 return
-            found, granted = answer
+            found = answer.found
             if not isinstance(found, BadRequest):
                 self._suspects.cleared(ids)
-                looks, lesson = self._plan(lease, ids, found, granted, done)
-                self._settle(lease, looks, done, asked=len(ids), lesson=lesson)
+                looks, lesson = self._plan(lease, ids, found, answer.granted, done)
+                self._settle(lease, looks, done, asked=len(ids), took_s=answer.took_s, lesson=lesson)
                 continue
             self._suspects.refused(ids)
             if len(ids) > 1:
                 parts += halves(ids)
-            elif (yield from self._refuses_only(lease, left, done)):
-                self._suspects.cleared(ids)
-                self._settle(lease, [self._rejected(lease, ids[0], found)], done, asked=1)
-            else:
+                continue
+            answer = yield from self._refuses_only(lease, left, done)
+            if answer is None:
                 return
+            self._suspects.cleared(ids)
+            self._settle(lease, [self._rejected(lease, ids[0], found)], done, asked=1, took_s=answer.took_s)
 
     def _ask(
         self, lease: Lease, ids: Sequence[str], left: Sequence[str], done: Pass
-    ) -> Generator[float, bool, tuple[dict[str, Description] | BadRequest, float] | None]:
-        """AWS's answer or refusal, and the rate that was granted. If there is neither, all that are left are given back."""
+    ) -> Generator[float, bool, Answer | None]:
+        """AWS's answer or refusal. If there is neither, all that are left are given back."""
         permit = yield from self._permit(lease, left, done)
         if permit is None:
             return None
         done.calls, self._ahead_s = done.calls + 1, self._settings.token_wait  # for more of the same lease it waits
+        began = self._mono()
         try:
-            return self._api.describe(ids), permit.granted
+            return Answer(self._api.describe(ids), permit.granted, self._mono() - began)
         except BadRequest as refusal:
             self._rooms.schedule.release(lease, (), call=refusal.kind)  # counts the call; the jobs stay with us
-            return refusal, permit.granted
+            return Answer(refusal, permit.granted, self._mono() - began)
         except AwsError as failure:
             self._failed(lease, left, permit, failure, done)
             return None
 
-    def _refuses_only(self, lease: Lease, left: Sequence[str], done: Pass) -> Generator[float, bool, bool]:
-        """Whether AWS answers when it is asked for no job of ours: else it refuses the call, and the id is not to blame."""
+    def _refuses_only(self, lease: Lease, left: Sequence[str], done: Pass) -> Generator[float, bool, Answer | None]:
+        """AWS's answer when it is asked for no job of ours; None if it refuses that too, and so the id is not to blame."""
         answer = yield from self._ask(lease, (NO_JOB,), left, done)
-        if answer is not None and isinstance(answer[0], BadRequest):
-            done.failure = answer[0]
+        if answer is not None and isinstance(answer.found, BadRequest):
+            done.failure = answer.found
             self._suspects.cleared(left)
             self._rooms.schedule.release(lease, left, delay_s=self._rng.uniform(*RELEASED_AFTER_S))
-            return False
-        return answer is not None
+            return None
+        return answer
 
     def _permit(self, lease: Lease, ids: Sequence[str], done: Pass) -> Generator[float, bool, Permit | None]:
         """A token whose time has come, while the lease outlasts a call; else the jobs are given back."""
@@ -245,44 +253,22 @@ class Cycle:
             broods.follow(look.job_id, array, pause_s=pause_s)
 
     def _rejected(self, lease: Lease, job_id: str, refusal: BadRequest) -> Look:
-        known = lease.jobs[job_id]
         if job_id in lease.followed:
             self._rooms.broods.disband(job_id)
-        if known.status.terminal:  # an array that was looked at once more for its children's sake
-            return Look(job_id, None)
-        now_ms = lease.now_ms(self._mono())
-        record = msgspec.structs.replace(
-            known, status=JobStatus.REJECTED, status_reason=str(refusal), reason="", changed_ms=now_ms
-        )
-        return Look(job_id, None, record, Transition.between(job_id, known, record))
+        return rejected(job_id, lease.jobs[job_id], str(refusal), lease.now_ms(self._mono()))
 
-    def _settle(self, lease: Lease, looks: list[Look], done: Pass, *, asked: int, lesson: Lesson | None = None) -> None:
+    def _settle(
+        self, lease: Lease, looks: list[Look], done: Pass, *, asked: int, took_s: float, lesson: Lesson | None = None
+    ) -> None:
         if self._mono() >= lease.trusted_until:
             done.lost += len(looks)
             return
         kept_events = self._settings.events_kept
-        settled = self._rooms.schedule.settle(lease, looks, events_kept=kept_events, asked=asked, lesson=lesson)
+        settled = self._rooms.schedule.settle(
+            lease, looks, events_kept=kept_events, asked=asked, took_s=took_s, lesson=lesson
+        )
         self._choice.notebook.absorb(settled.pages)
         done.kept += settled.kept
         done.lost += settled.lost
         done.unheard += settled.unheard
         done.moved += [look.transition for look in looks if look.transition is not None]
-
-
-def look_of_array(look: Look, outcome: Outcome, rhythm_s: float) -> Look:
-    """The settlement of an array that is followed.
-
-    One that was over before it was given, and that an answer left out, is asked for again: its size is not known yet.
-    """
-    asked_again = isinstance(outcome, Missing) and outcome.known.status.terminal and outcome.record is not None
-    return msgspec.structs.replace(look, delay_s=rhythm_s) if asked_again else look
-
-
-def look_of(job_id: str, outcome: Outcome, cadence: Cadence, now_ms: int, rng: Random) -> Look:
-    """One job's settlement: what to record, what to publish, when to look again."""
-    record = outcome.record or outcome.known
-    transition = Transition.between(job_id, outcome.known, outcome.record) if isinstance(outcome, Moved) else None
-    if record.status.terminal:
-        cadence.ended()
-        return Look(job_id, None, record, transition)
-    return Look(job_id, cadence.delay_s(standing(record, now_ms), rng), outcome.record, transition)

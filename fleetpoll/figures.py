@@ -103,8 +103,8 @@ class Figures:
     """What a fleet has done since it began."""
 
     totals: Totals = field(default_factory=Totals)
-    lags: Histogram = field(default_factory=lambda: Histogram.empty(LAG_S))  # from AWS's stoppedAt to the detection
-    start_lags: Histogram = field(default_factory=lambda: Histogram.empty(LAG_S))  # from startedAt to the detection
+    lags: Histogram = field(default_factory=lambda: Histogram.empty(LAG_S))  # from stoppedAt, or tracking, to the detection
+    start_lags: Histogram = field(default_factory=lambda: Histogram.empty(LAG_S))  # from startedAt, as well
     ages: Histogram = field(default_factory=lambda: Histogram.empty(AGE_S))  # one for each job and look
     durations: Histogram = field(default_factory=lambda: Histogram.empty(CALL_S))  # of answered DescribeJobs calls
     transitions: dict[tuple[JobStatus, JobStatus], int] = field(default_factory=dict)  # before, after

@@ -13,7 +13,7 @@ from fleetpoll.errors import SettingsError
 
 PREFIX = "FLEETPOLL_"
 NOT_SETTINGS = frozenset(
-    {"FLEETPOLL_CONFIG", "FLEETPOLL_RELAY_TO", "FLEETPOLL_RELAY_SECRET"}
+    {"FLEETPOLL_CONFIG", "FLEETPOLL_DASHBOARD_TOKEN", "FLEETPOLL_RELAY_TO", "FLEETPOLL_RELAY_SECRET"}
     # What a command of `relay --exec` is told of a transition: it may be fleetpoll itself.
     | {f"FLEETPOLL_{name}" for name in ("EVENT", "JOB_ID", "JOB_NAME", "FROM", "TO", "EXIT_CODE", "REASON")}
 )

@@ -20,6 +20,7 @@ PERMANENT = frozenset(
     | {"dwell", "dwelt", "price"}
     | {"broods", "children", "started"}
     | {"letters"}
+    | {"figures", "history"}
     | {f"bucket:{op}" for op in ("DescribeJobs", "SubmitJob", "TerminateJob", "CancelJob", "ListJobs")}
 )
 """The keys that may live without a TTL: as many as there are names here, however many jobs there are."""

@@ -12,7 +12,8 @@ from fleetpoll.cli.bars import progress
 from fleetpoll.cli.options import Asked, as_json, ids_argument, ids_file, pass_asked
 from fleetpoll.cli.reading import Spool, spooled
 from fleetpoll.cli.render import emit, plural, say
-from fleetpoll.client.fleet import open_fleet, parents
+from fleetpoll.client.fleet import open_fleet
+from fleetpoll.client.given import parents
 from fleetpoll.state.scripts import chunks
 
 EachPart = Callable[[Callable[[Sequence[str]], int]], tuple[int, int]]

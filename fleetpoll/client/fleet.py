@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -14,13 +13,16 @@ from fleetpoll.cadence.stays import COUNTED
 from fleetpoll.client.consuming import RETRY_AFTER_S, Consumer, some_name
 from fleetpoll.client.ear import Ear
 from fleetpoll.client.following import follow
+from fleetpoll.client.given import checked, parents
+from fleetpoll.client.sampling import sample_of
 from fleetpoll.client.status import RECENT, FleetStatus, alive, status_of
 from fleetpoll.client.waiter import Waiter
 from fleetpoll.client.waiting import Arrival, Goal, Roll, Waited
 from fleetpoll.clock import system_mono
 from fleetpoll.embedded.sharing import join
 from fleetpoll.errors import SettingsError, StateError
-from fleetpoll.jobs import JobStatus, Snapshot, Transition, as_job_id
+from fleetpoll.figures import Figures, Sample
+from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.due import count_due
@@ -31,8 +33,6 @@ from fleetpoll.state.probe import ServerFacts, probe
 from fleetpoll.state.rooms import DESCRIBE, Rooms, open_rooms
 from fleetpoll.state.roster import Beat, Order, OrderKind
 from fleetpoll.state.steps import perform
-
-NO_PARENT = re.compile(r"[:#]")
 
 
 class Fleet:
@@ -181,6 +181,18 @@ class Fleet:
         """The fleet at a glance; the lag is taken from so many of the last transitions."""
         return status_of(self._rooms, recent)
 
+    def figures(self) -> Figures:
+        """What the fleet has done since it began."""
+        return self._rooms.ledger.figures()
+
+    def sample(self) -> Sample:
+        """The figures, and how the fleet stands now."""
+        return sample_of(self._rooms)
+
+    def history(self, since_ms: int = 0) -> list[Sample]:
+        """The samples that workers have kept, one every 10 s for 6 hours, oldest first. `figures.points` gives rates."""
+        return list(self._rooms.history.read(since_ms))
+
     def due(self) -> int:
         """How many jobs wait for a worker or for a token: they are due, and on no lease."""
         return count_due(self._rooms.client, self._rooms.keys)
@@ -266,22 +278,3 @@ def redis_url(settings: Settings, linger_s: float = 10.0) -> Iterator[str]:
     home = Path(settings.state_home) if settings.state_home else None
     with join(settings.redis_server, home, linger_s) as url:
         yield url
-
-
-def parents(ids: Sequence[str]) -> Sequence[str]:
-    """The ids, as long as each may be that of an array."""
-    for job_id in ids:
-        if NO_PARENT.search(job_id):
-            raise SettingsError(f"{job_id} has no children: to follow those of an array, give the array's own id.")
-    return ids
-
-
-def checked(ids: Iterable[str]) -> Iterator[str]:
-    """The ids in AWS's spelling, as long as each has the form of one."""
-    if isinstance(ids, str):
-        raise SettingsError(f"One id, {ids!r}, where a list of ids is wanted: give [{ids!r}].")
-    for text in ids:
-        job_id = as_job_id(text)
-        if job_id is None:
-            raise SettingsError(f"{text!r} is no job id: give a UUID, UUID:index or UUID#node.")
-        yield job_id

@@ -99,6 +99,7 @@ def public_beat(beat: Beat) -> dict[str, Any]:
         "last_beat": seconds(beat.beat_ms),
         "calls": facts.calls,
         "version": facts.version,
+        "doing": facts.doing,
     }
 
 

@@ -26,7 +26,7 @@ OUTPUT_MAX = 2000
 LOOK_S = 0.05
 """How often it is looked whether a command is over whose children keep its output open."""
 VALUE_MAX = 4096
-SECRETS = frozenset({"FLEETPOLL_RELAY_SECRET", "FLEETPOLL_RELAY_TO"})
+SECRETS = frozenset({"FLEETPOLL_DASHBOARD_TOKEN", "FLEETPOLL_RELAY_SECRET", "FLEETPOLL_RELAY_TO"})
 VARIABLES = {
     "FLEETPOLL_JOB_ID": "job_id",
     "FLEETPOLL_JOB_NAME": "job_name",

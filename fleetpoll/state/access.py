@@ -29,7 +29,7 @@ HASH_HERE = "SHA256-OF-THE-PASSWORD"
 class Role(StrEnum):
     """What somebody is to a fleet."""
 
-    READER = "reader"  # status, jobs, events, predictions: changes nothing
+    READER = "reader"  # status, figures, jobs, events, predictions: changes nothing
     CLIENT = "client"  # track and wait, consumer groups, AWS's calls through the buckets
     RELAY = "relay"  # sends transitions on, and keeps those that cannot be delivered
     OPERATOR = (
@@ -73,7 +73,7 @@ RIGHTS = {
     Role.OPERATOR: Rights(words("del set publish info multi exec hdel zrem xdel"), words("reopen steer teach"), Role.CLIENT),
     Role.WORKER: Rights(
         words("subscribe unsubscribe hexists hgetall hmget hscan zscore"),
-        words("beat claim penalize refund release reserve settle sweep trouble")
+        words("beat claim penalize refund release reserve sample settle sweep trouble")
         | words("adopt disband follow untrack"),  # arrays whose children are followed
     ),
 }

@@ -12,6 +12,8 @@ all of it, while many fleets spread over the Cluster.
 | events           | stream  | transitions, about `events_kept` of them; and the consumer groups that read them        |
 | letters          | stream  | transitions that a relay could not deliver, about 10,000 of them                        |
 | totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims         |
+| figures          | hash    | histograms of lags, ages and calls, transitions, leases that expired (state/figures.py)  |
+| history          | stream  | a sample of all figures every 10 s, for 6 hours: some 2 MB (state/history.py)           |
 | broods           | hash    | array whose children are followed -> how far that has come (see brood.lua)              |
 | children         | zset    | children of those arrays that are not over; who is not on the schedule sleeps           |
 | started          | zset    | those of them that were seen to have started                                            |
@@ -98,6 +100,16 @@ class Keys:
     def totals(self) -> str:
         """Hash of call counts."""
         return self._key("totals")
+
+    @property
+    def figures(self) -> str:
+        """Hash of what the fleet has done since it began."""
+        return self._key("figures")
+
+    @property
+    def history(self) -> str:
+        """Stream of samples of the figures."""
+        return self._key("history")
 
     @property
     def roster(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fleetpoll.figures import Totals
+from fleetpoll.figures import Figures, Totals
 from fleetpoll.jobs import JobStatus
+from fleetpoll.state.figures import figures_of, totals_of
 from fleetpoll.state.reading import whole
 from fleetpoll.state.records import record
 from fleetpoll.state.scripts import chunks
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 SCAN_STEP = 500
 REMEMBERED = 20_000
 """How many ids a scan remembers at least. HSCAN gives again what it has just given, and only where its table shrinks."""
-FAILED = "failed:"
-"""What the counters of failures of one kind begin with, see release.lua."""
 
 
 class Ledger:
@@ -67,10 +66,12 @@ class Ledger:
 
     def totals(self) -> Totals:
         """The calls that the fleet made."""
-        stored: Any = self._client.hgetall(self._keys.totals)
-        counted = {name: whole(stored, name) for name in ("calls", "throttled", "failed", "ids")}
-        failures = {name.removeprefix(FAILED): whole(stored, name) for name in sorted(stored) if name.startswith(FAILED)}
-        return Totals(**counted, failures=failures)
+        return totals_of(self._client.hgetall(self._keys.totals))
+
+    def figures(self) -> Figures:
+        """All that the fleet has done since it began."""
+        counted = self._client.hgetall(self._keys.totals)
+        return figures_of(counted, self._client.hgetall(self._keys.figures))
 
 
 def snapshots(ids: Sequence[str], records: Sequence[str | None]) -> dict[str, Snapshot]:

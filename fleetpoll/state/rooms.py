@@ -11,6 +11,7 @@ from fleetpoll.state.broods import Broods
 from fleetpoll.state.bucket import FleetBucket
 from fleetpoll.state.connection import Connection, connect
 from fleetpoll.state.events import Events
+from fleetpoll.state.history import History
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.knowledge import Knowledge
 from fleetpoll.state.ledger import Ledger
@@ -44,6 +45,7 @@ class Rooms:
     broods: Broods
     ledger: Ledger
     events: Events
+    history: History
     knowledge: Knowledge
     roster: Roster
     troubles: Troubles
@@ -86,6 +88,7 @@ def open_rooms(
         broods=Broods(client, scripts, keys, settings.replicas_acked),
         ledger=Ledger(client, keys),
         events=Events(client, keys),
+        history=History(client, scripts, keys),
         knowledge=Knowledge(client, scripts, keys),
         roster=Roster(client, scripts, keys),
         troubles=Troubles(client, scripts, keys),

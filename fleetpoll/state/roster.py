@@ -30,6 +30,7 @@ class Facts(msgspec.Struct, frozen=True):
     beat_s: float
     calls: int = 0
     version: str = ""
+    doing: str = ""  # in a few words; releases before this one do not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from fleetpoll.cadence.dwell import Dwell, Group
-from fleetpoll.jobs import Snapshot, Transition
+from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.state.delays import code_of, is_due_time, looked_ms
+from fleetpoll.state.figures import as_text, of_call, of_transition
 from fleetpoll.state.pages import Lesson, as_price
 from fleetpoll.state.records import NEW_HEAD, NEW_TAIL, packed, record
 from fleetpoll.state.scripts import chunks
@@ -45,6 +46,7 @@ class Lease:
     due_ms: int  # when the oldest of the jobs was due
     asked_at: float  # monotonic, from before the claim: a slow answer must not stretch the lease
     trusted_until: float  # monotonic
+    lent_ms: int = 0  # how long the jobs are lent
     price: float | None = None  # ln p of a look; None: nobody has learnt anything yet
     scores: dict[str, float] = field(default_factory=dict)
     followed: frozenset[str] = frozenset()  # arrays whose children are followed
@@ -53,6 +55,17 @@ class Lease:
     def looked_ms(self, job_id: str) -> int:
         """When a job was looked at last, within a part of a hundred of what has passed; 0 if that is not known."""
         return looked_ms(self.scores.get(job_id, 0.0))
+
+    def known_ms(self, job_id: str) -> int:
+        """When a job was looked at last, or tracked if it was never seen; 0 if nothing tells.
+
+        One whose lease has run out was looked at before that began, at the latest.
+        """
+        score = self.scores.get(job_id, 0.0)
+        if not is_due_time(score):
+            return int(score) - self.lent_ms
+        known = self.jobs[job_id]
+        return looked_ms(score) or (known.tracked_ms if known.status is JobStatus.UNSEEN else 0)
 
     def place(self, job_id: str) -> float:
         """The score that a job had, unless that was the fence of a lease that has run out: then it is due since."""
@@ -154,7 +167,7 @@ class Schedule:
         """
         asked_at = self._mono()
         k = self._keys
-        keys = (k.schedule, k.ledger, k.totals, k.leases, k.price, k.broods, k.children)
+        keys = (k.schedule, k.ledger, k.totals, k.leases, k.price, k.broods, k.children, k.figures)
         args = (_now(now_ms), limit, _ms(visibility_s), _ms(patience_s), worker_id)
         claimed_ms, live, fence, wait_or_due, *rest = self._scripts.run("claim", keys, args)
         if not fence:
@@ -170,6 +183,7 @@ class Schedule:
             due_ms=int(wait_or_due),
             asked_at=asked_at,
             trusted_until=asked_at + visibility_s - margin_s,
+            lent_ms=_ms(visibility_s),
             price=as_price(price),
             scores=dict(zip(due[::2], map(float, due[1::2]), strict=True)),
             followed=frozenset(brood) - sleepers,
@@ -203,18 +217,21 @@ class Schedule:
         *,
         events_kept: int,
         asked: int,
+        took_s: float | None = None,
         lesson: Lesson | None = None,
         now_ms: int | None = None,
     ) -> Settled:
-        """Record, publish, reschedule and learn, at once.
+        """Record, publish, reschedule, learn and count, at once.
 
-        `asked` is how many ids the call carried; 0 counts no call.
+        `asked` is how many ids the call carried; 0 counts no call. `took_s` is how long AWS took to answer it.
         """
         words = lesson.text() if lesson else ""
-        args = (_now(now_ms), lease.fence, events_kept, asked, words, len(looks), *_settled(looks))
+        moment_ms = lease.now_ms(self._mono()) if now_ms is None else now_ms
+        added = as_text(of_call(took_s, ages_ms(lease, looks, moment_ms))) if asked else ""
+        args = (_now(now_ms), lease.fence, events_kept, asked, words, len(looks), added, *_settled(lease, looks))
         k = self._keys
         learnt_keys, brood_keys = (k.price, k.dwell, k.dwelt), (k.children, k.started)
-        keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, *learnt_keys, *brood_keys)
+        keys = (k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, *learnt_keys, *brood_keys, k.figures)
         (kept, lost, *learnt), repeated = self._scripts.tell("settle", keys, args)
         pages = lesson.answered(learnt[1:]) if lesson else {}
         return Settled(int(kept), 0, pages, int(lost)) if repeated else Settled(int(kept), int(lost), pages)
@@ -227,7 +244,7 @@ def track_head(now_ms: int | None = None) -> tuple[Argument, ...]:
 
 def reopen_keys(keys: Keys) -> tuple[str, ...]:
     """The keys of reopen.lua."""
-    return (keys.ledger, keys.schedule, keys.counts, keys.finished, keys.events, keys.doorbell)
+    return (keys.ledger, keys.schedule, keys.counts, keys.finished, keys.events, keys.doorbell, keys.figures)
 
 
 def untrack_keys(keys: Keys) -> tuple[str, ...]:
@@ -241,7 +258,15 @@ def children_of(ids: Sequence[str], broods: Sequence[str | None]) -> Iterator[st
         yield from (f"{parent}:{number}" for number in range(int(_brood(brood)[0]) if brood else 0))
 
 
-def _settled(looks: Sequence[Look]) -> list[Argument]:
+def ages_ms(lease: Lease, looks: Sequence[Look], now_ms: int) -> Iterator[int]:
+    """How old what was known of each job is, as far as that is known."""
+    for look in looks:
+        known_ms = lease.known_ms(look.job_id)
+        if known_ms:
+            yield max(0, now_ms - known_ms)
+
+
+def _settled(lease: Lease, looks: Sequence[Look]) -> list[Argument]:
     """The jobs' part of settle.lua's arguments. Numbers go as text: hiredis is slow at them."""
     args: list[Argument] = [look.job_id for look in looks]
     args += ["" if look.delay_s is None else str(_ms(look.delay_s) + code_of(look.delay_s)) for look in looks]
@@ -249,9 +274,10 @@ def _settled(looks: Sequence[Look]) -> list[Argument]:
         record, moved = "" if look.record is None else packed(look.record), look.transition
         if moved is not None:
             event = event_fields(moved)
-            args += [str(place), record, moved.before, moved.after, str(len(event)), *event]
+            added = as_text(of_transition(moved, lease.jobs[look.job_id].tracked_ms))
+            args += [str(place), record, moved.before, moved.after, added, str(len(event)), *event]
         elif record:
-            args += [str(place), record, "", "", "0"]
+            args += [str(place), record, "", "", "", "0"]
     return args
 
 

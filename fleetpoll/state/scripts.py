@@ -35,6 +35,7 @@ VERBS = (
         "reopen",
         "reserve",
         "retire",
+        "sample",
         "settle",
         "steer",
         "sweep",
@@ -44,17 +45,18 @@ VERBS = (
         "untrack",
     ),
 )
-LAW, LEARN, BROOD, SLEEP = "law", "learn", "brood", "sleep"
+LAW, LEARN, BROOD, SLEEP, COUNT, LAPSE = "law", "learn", "brood", "sleep", "count", "lapse"
 HEADS = {
     **dict.fromkeys(("penalize", "refund", "reserve", "steer"), (LAW,)),
     **dict.fromkeys(("disband", "follow"), (BROOD,)),
-    "settle": (LEARN, SLEEP),
+    "settle": (LEARN, SLEEP, COUNT),
+    "claim": (LAPSE,),
 }
 """What some verbs begin with: what a bucket is, and at which rate it refills; how dwell times are learnt;
-how the children of an array are woken, and which of them sleep."""
+how the children of an array are woken, and which of them sleep; what is counted, and which leases ran out."""
 REPEATABLE = frozenset(
     {"penalize", "release", "settle", "steer", "sweep", "teach", "track", "trouble", "untrack"}
-    | {"adopt", "disband", "follow", "reopen"}
+    | {"adopt", "disband", "follow", "reopen", "sample"}
 )
 """Verbs that are idempotent or fenced: a lost reply is answered by asking again. A token would be taken twice;
 a claim is made anew by whoever is ready for it, and gives back what was lost. A throttle that is told twice counts twice

@@ -14,7 +14,7 @@ FIRST_LINE = re.compile(r"-- ([a-z]+): \S.*[^.\s].*")
 NAMED = re.compile(r"(KEYS|ARGV)\[(\d+)(…?)\]")
 USED = re.compile(r"(KEYS|ARGV)\[(\d+)\]")
 FROM_HERE_ON = re.compile(r"unpack\(ARGV\b|#ARGV\b|ARGV\[\D")
-LOOP = re.compile(r"\b(?:i|place) = (\d+)(?:, (?:#ARGV(?:, 2)?|count \+ \d+) do|\nwhile i <= #ARGV do)")
+LOOP = re.compile(r"\b(?:i|place) = (\d+)(?:, (?:#ARGV(?:, 2)?|(?:count|jobs) \+ \d+) do|\nwhile i <= #ARGV do)")
 FOLDER = resources.files("fleetpoll.state") / "lua"
 LINES_MAX = 60
 TEXTS = sorted({*chain.from_iterable(HEADS.values()), *VERBS})
@@ -104,7 +104,7 @@ def test_a_script_touches_no_key_that_it_was_not_given(verb: str) -> None:
     touched = re.findall(r"redis\.(?:call|pcall)\('(\w+)'(?:, '[A-Z]+')?(?:, ([^,)]+))?", body)
 
     assert touched
-    assert {target for command, target in touched if command != "TIME"} <= {f"KEYS[{number}]" for number in range(1, 12)}
+    assert {target for command, target in touched if command != "TIME"} <= {f"KEYS[{number}]" for number in range(1, 13)}
     assert "fleetpoll" not in body
 
 

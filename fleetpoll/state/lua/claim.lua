@@ -7,7 +7,7 @@
 -- A worker that claims holds nothing any more: what is left of its last lease (its reply was lost) is due again first.
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] now in ms, '' = server clock     ARGV[3] visibility ms
 -- KEYS[2] ledger    hash job id -> snapshot       ARGV[2] limit                            ARGV[4] patience ms
--- KEYS[3] totals    hash counter -> number        ARGV[5] worker id, '' = nobody's
+-- KEYS[3] totals    hash counter -> number        ARGV[5] worker id, '' = nobody's         KEYS[8] figures, see lapse.lua
 -- KEYS[4] leases    hash worker id -> fence       KEYS[5] price, string: ln p of a look     KEYS[6] broods, KEYS[7] children, see follow.lua
 -- Returns {now, live, fence, due ms of the oldest, price or '', {id of a brood or of a child of one, …}, {id, score, …}, {snapshot, …}}
 --      or {now, live, '', ms until it may be worth asking}, where -1 ms means that nothing is scheduled at all
@@ -18,9 +18,7 @@ if not now then
 end
 local limit, patience, by_now = tonumber(ARGV[2]), tonumber(ARGV[4]), string.format('%.1f', now + 0.5)
 local reply, last = {string.format('%.0f', now), redis.call('ZCARD', KEYS[1]), ''}, ARGV[5] ~= '' and redis.call('HGET', KEYS[4], ARGV[5])
-for _, id in ipairs(last and redis.call('ZRANGEBYSCORE', KEYS[1], last, last) or {}) do
-  redis.call('ZADD', KEYS[1], math.floor(now - math.max(0, patience)), id)
-end
+if last then take_back(last, math.floor(now - math.max(0, patience)), now) end
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. by_now, 'WITHSCORES', 'LIMIT', 0, limit)
 local count = #due / 2
@@ -41,6 +39,7 @@ if count < limit then
   for i = 1, math.min(limit - count, #later) do due[#due + 1], due[#due + 2] = later[i][2], later[i][3] end
 end
 
+lapsed(due, count)
 local ids, scored, part = {}, {}, 0.5 + redis.call('HINCRBY', KEYS[3], 'claims', 1) % 2048 / 4096
 reply[3] = string.format('%.4f', math.floor(now + tonumber(ARGV[3])) + part) -- enough to tell doubles of this size apart
 reply[4], reply[5], reply[6] = string.format('%.0f', math.floor(due[2])), redis.call('GET', KEYS[5]) or '', {}

@@ -5,7 +5,7 @@
 -- KEYS[3] counts    hash status -> jobs           ARGV[3] tail of a new snapshot's JSON, after tracked_ms
 -- KEYS[4] finished  zset job id -> settled ms     ARGV[4] length of the stream
 -- KEYS[5] events    stream                        ARGV[5…] job ids
--- KEYS[6] doorbell  channel
+-- KEYS[6] doorbell  channel                       KEYS[7] figures, hash, see state/figures.py
 -- Returns how many were over
 local now = tonumber(ARGV[1])
 if not now then
@@ -35,6 +35,9 @@ if #opened == 0 then return 0 end
 redis.call('HSET', KEYS[1], unpack(records))
 redis.call('ZADD', KEYS[2], unpack(due))
 redis.call('ZREM', KEYS[4], unpack(opened))
-for status, more in pairs(counts) do redis.call('HINCRBY', KEYS[3], status, more) end
+for status, more in pairs(counts) do
+  redis.call('HINCRBY', KEYS[3], status, more)
+  redis.pcall('HINCRBY', KEYS[7], status .. '>UNSEEN', -more)
+end
 redis.call('PUBLISH', KEYS[6], 'track')
 return #opened

@@ -4,7 +4,7 @@
 -- Returns nothing: the verb calls sleepers(count, held, after), which gives {id = true, …}; `after` has each job's new status
 local function sleepers(count, held, after)
   local children, places, asleep = {}, {}, {}
-  for place = 7, count + 6 do
+  for place = 8, count + 7 do
     local id = ARGV[place]
     if held[id] and string.byte(id, 37) == 58 then -- the colon of a child's id
       children[#children + 1] = string.format('%s:%05d', string.sub(id, 1, 36), string.sub(id, 38))

@@ -1,0 +1,201 @@
+"""An index of the jobs of one fleet, so that a table of a million can be sorted, searched and paged.
+
+It says which jobs are on a page and in which order; what is shown of them is read from the ledger. SQLite, in a private
+database that lives in memory and, where that is a lot, in a temporary file; one thread writes, others read in between.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import islice
+
+import msgspec
+
+from fleetpoll.dashboard.asked import Query
+from fleetpoll.jobs import JobStatus, Snapshot, Transition
+from fleetpoll.state.events import place
+from fleetpoll.state.records import record
+
+CACHE_KB = 262_144
+"""What is kept in memory at most; the rest is in a temporary file, which the system keeps in memory as far as it likes."""
+COUNTED_MAX = 10_000
+"""What a search finds is counted, and put in order with care, up to so many."""
+STEPS_MAX = 200_000
+"""Transitions that are kept for the jobs' timelines."""
+INDEXED = ("changed_at", "created_at", "job_name")
+NUMBER = {status: number for number, status in enumerate(JobStatus)}
+
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(Transition).decode
+
+UPSERT = """
+INSERT INTO jobs (job_id, status, job_name, job_queue, job_definition, attempt, created_at, started_at, stopped_at, tracked_at,
+                  changed_at, print, round, words)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (job_id) DO UPDATE SET status = excluded.status, job_name = excluded.job_name, job_queue = excluded.job_queue,
+    job_definition = excluded.job_definition, attempt = excluded.attempt, created_at = excluded.created_at,
+    started_at = excluded.started_at, stopped_at = excluded.stopped_at, tracked_at = excluded.tracked_at,
+    changed_at = excluded.changed_at, print = excluded.print, round = excluded.round, words = excluded.words
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The ids on a page, in their order, and of how many it is one; `capped`: there are more than that."""
+
+    ids: list[str]
+    total: int
+    capped: bool = False
+
+
+class Catalogue:
+    """The index of one fleet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        for pragma in ("journal_mode = MEMORY", "synchronous = OFF", "temp_store = MEMORY", f"cache_size = -{CACHE_KB}"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.executescript(files("fleetpoll.dashboard").joinpath("schema.sql").read_text(encoding="utf-8"))
+        self._counts: Counter[int] = Counter()
+        self._kept = 0
+
+    def __len__(self) -> int:
+        """How many jobs it has."""
+        return self._counts.total()
+
+    def put(self, records: Mapping[str, str], turn: int) -> None:
+        """Take up records of the ledger, as they were in that round; what is the same as before is only marked."""
+        with self._write():
+            old = self._known(records)
+            same = [job_id for job_id, text in records.items() if job_id in old and old[job_id][1] == hash(text)]
+            self._db.executemany("UPDATE jobs SET round = ? WHERE job_id = ?", ((turn, job_id) for job_id in same))
+            fresh = dict.fromkeys(records)
+            for job_id in same:
+                del fresh[job_id]
+            rows = [row_of(job_id, records[job_id], turn) for job_id in fresh]
+            self._db.executemany(UPSERT, rows)
+            self._counts.subtract(old[job_id][0] for job_id in fresh if job_id in old)
+            self._counts.update(row[1] for row in rows)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Drop jobs that are tracked no more."""
+        with self._write():
+            old = self._known(ids)
+            self._db.executemany("DELETE FROM jobs WHERE job_id = ?", ((job_id,) for job_id in old))
+            self._counts.subtract(status for status, _ in old.values())
+
+    def missed(self, turn: int, after: int, count: int) -> list[tuple[int, str]]:
+        """Some jobs that were not there in that round or a later one, each with its row; `after` is the last row had."""
+        with self._lock:
+            sql = "SELECT row, job_id FROM jobs WHERE row > ? AND round < ? ORDER BY row LIMIT ?"
+            return self._db.execute(sql, (after, turn, count)).fetchall()
+
+    def page(self, query: Query) -> Found:
+        """The jobs of a page."""
+        statuses = sorted(NUMBER[status] for status in query.statuses or JobStatus)
+        with self._lock:
+            if query.words:
+                return self._searched(query, statuses)
+            total = sum(self._counts[number] for number in statuses)
+            return Found(self._sorted(query, statuses, total), total)
+
+    def note(self, steps: Iterable[Transition]) -> None:
+        """Keep transitions for the timelines, the latest `STEPS_MAX` of them."""
+        with self._write():
+            rows = [(*place(step.cursor), step.job_id, _encode(step).decode()) for step in steps if step.job_id]
+            self._db.executemany("INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?)", rows)
+            self._kept += len(rows)
+            if self._kept > STEPS_MAX * 1.1:
+                (self._kept,) = self._db.execute("SELECT count(*) FROM steps").fetchone()
+                old = "SELECT ms, number FROM steps ORDER BY ms, number LIMIT ?"
+                self._db.execute(f"DELETE FROM steps WHERE (ms, number) IN ({old})", (max(0, self._kept - STEPS_MAX),))  # noqa: S608 - no word of anybody's
+                self._kept = min(self._kept, STEPS_MAX)
+
+    def timeline(self, job_id: str, count: int) -> list[Transition]:
+        """The last transitions of a job that are kept, oldest first."""
+        with self._lock:
+            sql = "SELECT step FROM steps WHERE job_id = ? ORDER BY ms DESC, number DESC LIMIT ?"
+            return [_decode(text) for (text,) in self._db.execute(sql, (job_id, count))][::-1]
+
+    def close(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[None]:
+        with self._lock:
+            self._db.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _known(self, ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Status and print of those jobs that are there."""
+        found, rest = dict[str, tuple[int, int]](), iter(ids)
+        while chunk := list(islice(rest, 500)):
+            sql = f"SELECT job_id, status, print FROM jobs WHERE job_id IN ({marks(chunk)})"  # noqa: S608 - question marks alone
+            found |= {job_id: (status, mark) for job_id, status, mark in self._db.execute(sql, chunk)}
+        return found
+
+    def _sorted(self, query: Query, statuses: Sequence[int], total: int) -> list[str]:
+        """The ids of a page; one behind the middle is counted from the end."""
+        size, offset, backwards = query.size, query.offset, False
+        if offset >= total:
+            return []
+        if offset > total // 2:
+            size, backwards = min(size, total - offset), True
+            offset = max(0, total - offset - size)
+        order = "DESC" if query.descending is not backwards else "ASC"
+        by = f"ORDER BY 2 {order}, 1 {order} LIMIT {size} OFFSET {offset}"
+        if query.sort in INDEXED:  # SQLite merges what comes in order from the index of each status
+            each = f"SELECT row, {query.sort} FROM jobs WHERE status = "  # noqa: S608 - a column of ours
+            rows = " UNION ALL ".join(f"{each}{number}" for number in statuses)
+        else:
+            rows = f"SELECT row, {query.sort} FROM jobs WHERE status IN ({','.join(map(str, statuses))})"  # noqa: S608 - the same
+        page = self._ids(self._db.execute(f"{rows} {by}").fetchall())
+        return page[::-1] if backwards else page
+
+    def _searched(self, query: Query, statuses: Sequence[int]) -> Found:
+        """The page of a search: what it finds is counted up to `COUNTED_MAX`, and all of it is put in order."""
+        where = f"status IN ({','.join(map(str, statuses))}) AND instr(words, ?)"
+        words = query.words.lower()
+        sql = f"SELECT row, {query.sort} FROM jobs WHERE {where}"  # noqa: S608 - columns and numbers of ours
+        rows = self._db.execute(f"{sql} LIMIT {COUNTED_MAX + 1}", (words,)).fetchall()
+        order = "DESC" if query.descending else "ASC"
+        if len(rows) > COUNTED_MAX:
+            by = f"ORDER BY +{query.sort} {order}, row {order} LIMIT {query.size} OFFSET {query.offset}"
+            page = self._db.execute(f"{sql} {by}", (words,)).fetchall() if query.offset < COUNTED_MAX else []
+            return Found(self._ids(page), COUNTED_MAX, capped=True)
+        rows.sort(key=lambda row: (row[1], row[0]), reverse=query.descending)
+        page = rows[query.offset : query.offset + query.size]
+        return Found(self._ids(page), len(rows))
+
+    def _ids(self, rows: Sequence[tuple[int, object]]) -> list[str]:
+        """The ids of some rows, in their order."""
+        numbers = [row for row, _ in rows]
+        ids = dict(self._db.execute(f"SELECT row, job_id FROM jobs WHERE row IN ({marks(numbers)})", numbers))  # noqa: S608 - marks
+        return [ids[row] for row in numbers]
+
+
+def row_of(job_id: str, text: str, turn: int) -> tuple[str | int, ...]:
+    """A record as a row of the index."""
+    job: Snapshot = record(text)
+    searched = "\n".join((job.job_name, job_id, job.job_queue, job.job_definition)).lower()
+    words = (job.job_name, job.job_queue, job.job_definition)
+    times = (job.created_ms, job.started_ms, job.stopped_ms, job.tracked_ms, job.changed_ms)
+    return (job_id, NUMBER[job.status], *words, job.attempt, *times, hash(text), turn, searched)
+
+
+def marks(values: Sequence[object]) -> str:
+    """So many question marks."""
+    return ",".join("?" * len(values))

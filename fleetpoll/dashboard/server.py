@@ -1,0 +1,168 @@
+"""The dashboard's server: one process for the fleets of a file, one reader for each fleet that somebody looks at."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fleetpoll.client.fleet import redis_url
+from fleetpoll.dashboard import pages
+from fleetpoll.dashboard.api import Api, Json
+from fleetpoll.dashboard.desk import Desk
+from fleetpoll.dashboard.door import Door, Refusal
+from fleetpoll.dashboard.gate import Gate
+from fleetpoll.dashboard.shell import Hosts, Shell
+from fleetpoll.errors import SettingsError, StateError
+from fleetpoll.settings import Settings
+from fleetpoll.text import masked
+
+REST_EVERY_S = 15.0
+LEAVE_S = 1
+IDLE_CONNECTION_S = 30
+CONNECTIONS_MAX = 500
+HEAD_MAX = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    token: str | None = None
+    controls: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    secure: bool = False  # a proxy in front of it speaks https
+    root_path: str = ""
+
+
+class Dashboard:
+    """The application, and the desks of its fleets."""
+
+    def __init__(self, fleets: Sequence[Settings], url: str, plan: Plan) -> None:
+        self._fleets, self._url = fleets, url
+        self.desks: dict[str, Desk] = {}
+        door = Door(Gate(plan.token, controls=plan.controls), secure=plan.secure)
+        app = Starlette(
+            routes=[*Api(lambda: self.desks, door).routes(), *pages.routes()],
+            exception_handlers={
+                Refusal: refused,
+                SettingsError: mistaken,
+                StateError: away,
+                HTTPException: misled,
+            },
+            lifespan=self._lifespan,
+        )
+        self.app = Shell(app, Hosts(plan.host, plan.allowed_hosts))
+
+    def end_streams(self) -> None:
+        """Let the browsers go that follow."""
+        for desk in self.desks.values():
+            desk.streams.end()
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        del app
+        loop = asyncio.get_running_loop()
+        self.desks |= {one.fleet: Desk(one, self._url, loop) for one in self._fleets}
+        resting = asyncio.create_task(self._rest())
+        try:
+            yield
+        finally:
+            resting.cancel()
+            for desk in self.desks.values():
+                desk.close()
+
+    async def _rest(self) -> None:
+        """Let readers go that nobody needs."""
+        while True:
+            await asyncio.sleep(REST_EVERY_S)
+            for desk in self.desks.values():
+                await asyncio.to_thread(desk.rest)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's, but that it ends the streams first, which would never end by themselves, and says when it serves."""
+
+    def __init__(self, dashboard: Dashboard, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._dashboard, self._on_ready = dashboard, on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End it all."""
+        self._dashboard.end_streams()
+        await super().shutdown(sockets)
+
+
+def serve(fleets: Sequence[Settings], plan: Plan, on_ready: Callable[[str], None] = lambda _url: None) -> None:
+    """Serve until SIGTERM or Ctrl-C; `on_ready` hears the URL. Raises SettingsError for a plan that will not do."""
+    with listening(plan) as door, redis_url(fleets[0]) as url:
+        host = f"[{plan.host}]" if ":" in plan.host else plan.host
+        config = uvicorn.Config(
+            (dashboard := Dashboard(fleets, url, plan)).app,
+            root_path=plan.root_path,
+            log_config=None,  # requests are nobody's business, and errors are told by their answers
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            timeout_graceful_shutdown=LEAVE_S,
+            timeout_keep_alive=IDLE_CONNECTION_S,
+            limit_concurrency=CONNECTIONS_MAX,
+            h11_max_incomplete_event_size=HEAD_MAX,
+        )
+        address = f"http://{host}:{door.getsockname()[1]}{plan.root_path}/"
+        with suppress(KeyboardInterrupt):
+            Server(dashboard, config, lambda: on_ready(address)).run([door])
+
+
+def listening(plan: Plan) -> socket.socket:
+    """A socket that listens where the plan says. Raises SettingsError."""
+    family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
+    try:
+        return socket.create_server((plan.host, plan.port), family=family, backlog=CONNECTIONS_MAX)
+    except OSError as error:
+        where = f"{plan.host}, port {plan.port},"
+        raise SettingsError(f"{where} cannot be listened on: {error.strerror}. Choose another by --port, or --host.") from None
+
+
+def refused(request: Request, error: Exception) -> Response:
+    """A request that the gate, or an address, refuses."""
+    del request
+    assert isinstance(error, Refusal)  # noqa: S101 - it is registered for nothing else
+    head = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}  # noqa: PLR2004 - HTTP's own number
+    return Json({"error": str(error)}, error.status, head)
+
+
+def mistaken(request: Request, error: Exception) -> Response:
+    """A request that makes no sense."""
+    del request
+    return Json({"error": str(error)}, 400)
+
+
+def away(request: Request, error: Exception) -> Response:
+    """Redis does not answer, or refuses."""
+    del request
+    return Json({"error": masked(str(error))}, 503)
+
+
+def misled(request: Request, error: Exception) -> Response:
+    """An address or a method that is not there."""
+    del request
+    assert isinstance(error, HTTPException)  # noqa: S101 - the same
+    return Json({"error": f"{error.detail}: see the documentation of the dashboard's API."}, error.status_code, error.headers)

@@ -1,0 +1,187 @@
+"""Server-sent events: what one reader of a fleet finds, for however many browsers.
+
+Each browser has a slot of a bounded size: what it has not taken by the time there is news is replaced by them (status, rows of
+history), or counted (transitions). One that takes nothing for long is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from fleetpoll.jobs import Transition
+
+STREAMS_MAX = 200
+TRANSITIONS_MAX = 200
+POINTS_KEPT = 6
+KEEP_ALIVE_S = 15.0
+SLOW_S = 20.0
+"""How long a browser may take nothing."""
+PAUSE_S = 0.2
+"""At least so long from one message to the next: what happens meanwhile goes together."""
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+encode = msgspec.json.Encoder().encode
+
+
+class Slot:
+    """What a browser has not been told yet."""
+
+    def __init__(self) -> None:
+        self.news, self.over = asyncio.Event(), False
+        self._latest: dict[str, bytes] = {}
+        self._points: deque[bytes] = deque(maxlen=POINTS_KEPT)
+        self._steps: deque[bytes] = deque(maxlen=TRANSITIONS_MAX)
+        self._cursor, self._left_out = "", 0
+
+    def tell(self, kind: str, words: bytes) -> None:
+        """Take in a message; one of the same kind that was not taken yet is replaced, but rows of history."""
+        if kind == "point":
+            self._points.append(words)
+        else:
+            self._latest[kind] = words
+        self.news.set()
+
+    def tell_steps(self, steps: Sequence[bytes], cursor: str, left_out: int = 0) -> None:
+        """Take in transitions: the latest are kept, the others counted."""
+        most = TRANSITIONS_MAX - len(self._steps)
+        self._left_out += left_out + max(0, len(steps) - max(0, most))
+        self._steps.extend(steps)
+        self._cursor = cursor
+        self.news.set()
+
+    def end(self) -> None:
+        """Let the browser go when it has what is there."""
+        self.over = True
+        self.news.set()
+
+    def take(self) -> bytes:
+        """All that there is, as it goes over the wire."""
+        self.news.clear()
+        frames = [frame(kind, words) for kind, words in self._latest.items()]
+        frames += [frame("point", words) for words in self._points]
+        if self._steps:
+            words = b'{"transitions":[%s],"more":%d}' % (b",".join(self._steps), self._left_out)
+            frames.append(frame("transitions", words, self._cursor))
+        self._latest.clear()
+        self._points.clear()
+        self._steps.clear()
+        self._left_out = 0
+        return b"".join(frames)
+
+
+def frame(kind: str, words: bytes, cursor: str = "") -> bytes:
+    """A message as it goes over the wire; JSON has no line breaks."""
+    numbered = f"id: {cursor}\n" if cursor else ""
+    return f"{numbered}event: {kind}\ndata: ".encode() + words + b"\n\n"
+
+
+class Streams:
+    """The browsers that follow one fleet. All of it in the event loop, but `tell` and `tell_steps`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self._slots = loop, set[Slot]()
+        self._last: dict[str, bytes] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._slots)
+
+    def join(self) -> Slot:
+        """A slot for one more, with how things stand."""
+        slot = Slot()
+        for kind, words in self._last.items():
+            slot.tell(kind, words)
+        self._slots.add(slot)
+        return slot
+
+    def leave(self, slot: Slot) -> None:
+        """Forget one."""
+        self._slots.discard(slot)
+        if not self._slots:
+            self._last.clear()  # nobody renews it
+
+    def end(self) -> None:
+        """Let all go."""
+        for slot in self._slots:
+            slot.end()
+
+    def tell(self, kind: str, words: bytes) -> None:
+        """Tell everybody: a status, a row of history, or trouble. From any thread."""
+        self._call(self._tell, kind, words)
+
+    def tell_steps(self, steps: Sequence[Transition]) -> None:
+        """Tell everybody of transitions. From any thread."""
+        if self._slots and steps:
+            encoded = [encode(step.public()) for step in steps]
+            self._call(self._tell_steps, encoded, steps[-1].cursor)
+
+    def _call(self, tell: object, *words: object) -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody hears
+            self._loop.call_soon_threadsafe(tell, *words)  # type: ignore[arg-type]
+
+    def _tell(self, kind: str, words: bytes) -> None:
+        if kind in ("status", "trouble") and self._slots:
+            self._last = {kind: words}  # how things stand is one or the other
+        for slot in self._slots:
+            slot.tell(kind, words)
+
+    def _tell_steps(self, steps: Sequence[bytes], cursor: str) -> None:
+        for slot in self._slots:
+            slot.tell_steps(steps, cursor)
+
+
+class EventStream:
+    """The answer to one browser: what its slot holds, for as long as both stay."""
+
+    def __init__(self, streams: Streams, slot: Slot) -> None:
+        self._streams, self._slot = streams, slot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve it."""
+        del scope
+        gone = asyncio.ensure_future(_gone(receive))
+        serving = asyncio.ensure_future(self._serve(send))
+        try:
+            await asyncio.wait((gone, serving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._streams.leave(self._slot)
+            for task in (gone, serving):
+                task.cancel()
+            await asyncio.gather(gone, serving, return_exceptions=True)
+
+    async def _serve(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await _send(send, b"retry: 2000\n\n")
+        while not self._slot.over:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_S):
+                    await self._slot.news.wait()
+                words = self._slot.take()
+            except TimeoutError:
+                words = b": still here\n\n"
+            await _send(send, words)
+            if not self._slot.over:
+                await asyncio.sleep(PAUSE_S)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send(send: Send, words: bytes) -> None:
+    """Send, unless the browser takes nothing for too long: then TimeoutError ends its stream."""
+    async with asyncio.timeout(SLOW_S):
+        await send({"type": "http.response.body", "body": words, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the browser has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
