@@ -26,10 +26,10 @@ FIELDS = ("align", "call-variants", "qc", "merge", "annotate")
 
 
 class Dashboard:
-    """`fleetpoll dashboard` on a free port; `words` are more of its arguments, `env` says which fleet it shows."""
+    """`fleetpoll dashboard` on a free port, unless one is given; `words` are more of its arguments, `env` says which fleet it shows."""
 
-    def __init__(self, env: Mapping[str, str], log: Path, *words: str) -> None:
-        self.port, self.log = free_port(), log
+    def __init__(self, env: Mapping[str, str], log: Path, *words: str, port: int | None = None) -> None:
+        self.port, self.log = port or free_port(), log
         command = [sys.executable, "-m", "fleetpoll", "dashboard", "--port", str(self.port), *words]
         with log.open("ab") as stream:
             self.process = subprocess.Popen(command, env=dict(env), stdout=stream, stderr=stream)
@@ -74,10 +74,10 @@ class Stage:
     server: Server
     folder: Path
 
-    def dashboard(self, *words: str, token: str | None = None) -> Dashboard:
+    def dashboard(self, *words: str, token: str | None = None, port: int | None = None) -> Dashboard:
         """Another dashboard on this fleet."""
         env = self.rig.environment() | ({"FLEETPOLL_DASHBOARD_TOKEN": token} if token else {})
-        return Dashboard(env, self.folder / f"dashboard-{secrets.token_hex(3)}.log", *words)
+        return Dashboard(env, self.folder / f"dashboard-{secrets.token_hex(3)}.log", *words, port=port)
 
     def submit(self, count: int, name: str, **life: Any) -> list[str]:
         """Jobs of that name, tracked."""

@@ -9,9 +9,9 @@ const THROTTLED = 0.05;
 /** Live jobs need workers; finished ones do not. */
 const needed = (status) => status.live > 0 || status.due > 0;
 
-/** How long the allowance takes to look at all that is due. */
+/** How long the allowance takes to look at all that is due; null if that is not known. */
 export function backlog_s(status) {
-  return status.rate.granted > 0 ? status.due / (status.rate.granted * CALL_IDS) : null;
+  return status.rate.granted > 0 && status.due !== null ? status.due / (status.rate.granted * CALL_IDS) : null;
 }
 
 /**

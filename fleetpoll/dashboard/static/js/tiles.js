@@ -52,7 +52,7 @@ function workersTile({ workers, silent = [], live }) {
 
 function dueTile(status) {
   const behind = backlog_s(status);
-  const note = !status.due ? "nothing waits" : behind === null ? "waiting for a call" : `${span(behind)} of allowance`;
+  const note = status.due === null ? "not known: Redis forbids to look" : !status.due ? "nothing waits" : behind === null ? "waiting for a call" : `${span(behind)} of allowance`;
   tile("due", int(status.due), note, behind > 60 ? "warn" : null);
 }
 
@@ -82,6 +82,8 @@ function sparks(history) {
   const moment = (history.end ?? 0) - 900;
   const columns = { live: "live", granted: "granted", throttled: "throttled", lag: "lag_p50", workers: "workers" };
   for (const [name, column] of Object.entries(columns)) spark(byId(`tile-${name}`), history.since(column, moment));
+  const calls = history.since("calls", moment);
+  spark(byId("tile-fill"), history.since("looks", moment).map((looks, n) => (calls[n] ? looks / calls[n] : 0)));
 }
 
 /** A line without axes: only how it went. */
