@@ -54,6 +54,7 @@ class Pass:
     childless: list[str] = field(default_factory=list)  # followed as arrays, which they are not
     slowed: bool = False  # the failure was a throttle that cut the fleet's rate
     outrun: bool = False  # no token was there, and it was not to wait for one
+    paused: bool = False  # no token is given to anybody
 
 
 class Answer(NamedTuple):
@@ -110,19 +111,19 @@ class Cycle:
         """
         s, done = self._settings, Pass()
         if not patient and (seen := self._bucket.look()).wait_s > 0:
-            return Pass(wait_s=seen.wait_s, outrun=True)
-        lease = self._rooms.schedule.claim(
-            s.visibility,
-            margin_s=s.margin,
-            patience_s=self._choice.patience_s,
-            worker_id=self._worker_id,
-            limit=limit,
-        )
+            return Pass(wait_s=seen.wait_s, outrun=True, paused=seen.reason is Reason.PAUSED)
+        lease = self._claim(limit)
         if isinstance(lease, Nothing):
             return Pass(wait_s=lease.wait_s, idle=True)
         self._ahead_s = s.token_wait if patient else 0.0
         yield from self._serve(lease, list(lease.jobs), done)
         return done
+
+    def _claim(self, limit: int) -> Lease | Nothing:
+        s, patience_s = self._settings, self._choice.patience_s
+        return self._rooms.schedule.claim(
+            s.visibility, margin_s=s.margin, patience_s=patience_s, worker_id=self._worker_id, limit=limit
+        )
 
     def _serve(self, lease: Lease, ids: Sequence[str], done: Pass) -> Generator[float, bool, None]:
         """Spend a token on `ids`. A call that AWS refuses as a whole is split until the culprit is alone.
@@ -162,13 +163,16 @@ class Cycle:
         done.calls, self._ahead_s = done.calls + 1, self._settings.token_wait  # for more of the same lease it waits
         began = self._mono()
         try:
-            return Answer(self._api.describe(ids), permit.granted, self._mono() - began)
+            return Answer(self._describe(ids), permit.granted, self._mono() - began)
         except BadRequest as refusal:
             self._rooms.schedule.release(lease, (), call=refusal.kind)  # counts the call; the jobs stay with us
             return Answer(refusal, permit.granted, self._mono() - began)
         except AwsError as failure:
             self._failed(lease, left, permit, failure, done)
             return None
+
+    def _describe(self, ids: Sequence[str]) -> dict[str, Description]:
+        return self._api.describe(ids)
 
     def _refuses_only(self, lease: Lease, left: Sequence[str], done: Pass) -> Generator[float, bool, Answer | None]:
         """AWS's answer when it is asked for no job of ours; None if it refuses that too, and so the id is not to blame."""
@@ -201,7 +205,7 @@ class Cycle:
             if self._mono() + answer.wait_s >= begin_by:  # the next lease may be too short as well: no storm of claims
                 done.wait_s = self._rng.uniform(*RELEASED_AFTER_S)
         else:
-            paused = answer.reason is Reason.PAUSED
+            done.paused = paused = answer.reason is Reason.PAUSED
             done.outrun = self._ahead_s == 0 and not paused
             too_far = answer.wait_s - self._ahead_s * self._rng.uniform(0.25, 0.75)
             longest_s = self._settings.token_wait  # a rate that is pinned may be let go any time, and no bell tells of it

@@ -29,7 +29,7 @@ SECTIONS = "fleets"
 """The one table of a file that is no setting: `[fleets.NAME]` has the settings that are that fleet's own."""
 SHARED = frozenset(
     {"redis_url", "redis_server", "state_home", "replicas_acked", "fleet", "workers", "beat", "drain_timeout", "stuck_after"}
-    | {"log_format", "log_level"}
+    | {"log_format", "log_level", "tracing"}
 )
 """Settings of a process, which serves all fleets of a file: a section cannot have them."""
 
@@ -100,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tracing: bool = False  # workers send each pass as OpenTelemetry spans; OTEL_EXPORTER_OTLP_ENDPOINT says where to
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense, alone or beside each other."""

@@ -12,6 +12,7 @@ import math
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from random import Random
@@ -27,8 +28,9 @@ from fleetpoll.errors import AccessDenied, AwsError, SettingsError, Throttled
 from fleetpoll.janitor import FORGOTTEN_BEATS, STEP, Janitor
 from fleetpoll.state.doorbell import Ring
 from fleetpoll.state.roster import Facts, Order, OrderKind
+from workers.sampling import Sampler
 from workers.setback import Setback, pause_for_others_s
-from workers.telling import tell, tell_of_being_forgotten
+from workers.telling import STARTING, WAITING, did, tell, tell_of_being_forgotten
 from workers.troubles import AwsTrouble
 
 if TYPE_CHECKING:
@@ -72,12 +74,21 @@ class Worker:
 class Lane:
     """One fleet's work, beats, orders and troubles. Its verbs raise StateError, and are then to be tried again later."""
 
-    def __init__(self, rooms: Rooms, settings: Settings, worker: Worker, rng: Random, *, sweep_in_s: float = 0.0) -> None:
-        self.rooms, self.settings, self.fleet = rooms, settings, settings.fleet
+    def __init__(
+        self,
+        rooms: Rooms,
+        settings: Settings,
+        worker: Worker,
+        rng: Random,
+        *,
+        sweep_in_s: float = 0.0,
+        cycles: Callable[..., Cycle] = Cycle,
+    ) -> None:
+        self.rooms, self.settings, self.fleet, self._cycles = rooms, settings, settings.fleet, cycles
         self._worker, self._rng, self._mono = worker, rng, system_mono
         self._cycle: Cycle | None = None
         self._under_way: Waits | None = None
-        self._janitor = Janitor(rooms, settings)
+        self._janitor, self._sampler = Janitor(rooms, settings), Sampler(rooms, self._mono, rng, sweep_in_s)
         self._aws = AwsTrouble(rooms.troubles, worker.worker_id, worker.host, self._mono, rng)
         self.redis, self.bugs, self._outrun = Setback(*REDIS_RETRY_S), Setback(*REDIS_RETRY_S), Setback(*OUTRUN_S)
         self.held_until = 0.0  # neither turns nor beats before that
@@ -87,7 +98,7 @@ class Lane:
         self._next_beat, self._next_sweep, self._recheck_at = 0.0, self._mono() + sweep_in_s, math.inf
         self._ready_at = self._back_at = 0.0
         self._wakes: frozenset[Ring] = frozenset()
-        self._answered = 0
+        self._answered, self._did = 0, STARTING
 
     @property
     def outrun(self) -> bool:
@@ -107,7 +118,7 @@ class Lane:
     @property
     def house_at(self) -> float:
         """When `keep_house` has something to do again."""
-        return max(min(self._next_beat, self._next_sweep, self._recheck_at), self.held_until)
+        return max(min(self._next_beat, self._next_sweep, self._sampler.at, self._recheck_at), self.held_until)
 
     @property
     def drained(self) -> bool:
@@ -119,10 +130,19 @@ class Lane:
         """Whether it is told to leave."""
         return self._order is not None and self._order.kind is OrderKind.STOP
 
+    @property
+    def doing(self) -> str:
+        """What it does, in a few words for operators; a beat finds it between two turns."""
+        if self._order is not None:
+            return "drained" if self.drained else "leaving"
+        if self._aws.reported is not None:
+            return "AWS fails"
+        return WAITING if self.waits else self._did
+
     def open(self) -> None:
         """Make the client of AWS. Raises SettingsError."""
         api = BatchApi(self.settings)
-        self._cycle = Cycle(self.rooms, api, self.settings, self._mono, self._rng, worker_id=self._worker.worker_id)
+        self._cycle = self._cycles(self.rooms, api, self.settings, self._mono, self._rng, worker_id=self._worker.worker_id)
 
     def turn(self, *, patient: bool = True) -> None:
         """Go on with the pass that is under way, or begin one, until a token is waited for or it is over.
@@ -154,6 +174,7 @@ class Lane:
         """A pass is over: tell, and find out when the next is worth making."""
         self.calls += done.calls
         tell(done)
+        self._did = did(done)
         if done.outrun:
             soon_s = min(done.wait_s or 0.0, OUTRUN_S[1])
             self._rest(max(soon_s, self._outrun.pause_s(self._rng)))
@@ -204,12 +225,14 @@ class Lane:
             self._wake()
 
     def keep_house(self) -> None:
-        """Beat, sweep, and look whether AWS answers others, each in its time."""
+        """Beat, sweep, keep a sample, and look whether AWS answers others, each in its time."""
         now = self._mono()
         if now >= self._next_beat:
             self._beat(now)
         if now >= self._next_sweep:
             self._sweep(now)
+        if now >= self._sampler.at:
+            self._sampler.sample()
         if now >= self._recheck_at:
             self._recheck_at = now + RECHECK_S
             if self.rooms.ledger.totals().answered > self._answered:
@@ -218,7 +241,7 @@ class Lane:
     def _beat(self, now: float) -> None:
         me = self._worker
         self._started_ms = self._started_ms or self.rooms.roster.now_ms()
-        facts = Facts(me.host, me.pid, self._started_ms, self.settings.beat, self.calls, VERSION)
+        facts = Facts(me.host, me.pid, self._started_ms, self.settings.beat, self.calls, VERSION, self.doing)
         heard = self.rooms.roster.beat(me.worker_id, facts)
         first = self._beaten == -math.inf
         if heard.new and not first:

@@ -18,6 +18,7 @@ from random import Random
 import structlog
 
 from fleetpoll.clock import system_mono
+from fleetpoll.cycle import Cycle
 from fleetpoll.errors import RedisSilent, RedisUnavailable, SettingsError, StateError
 from fleetpoll.logs import configure
 from fleetpoll.settings import Settings
@@ -27,6 +28,7 @@ from fleetpoll.turns import Turns
 from workers.lane import Lane, Worker
 from workers.setback import pause_for_others_s
 from workers.stopping import Stopping
+from workers.tracing import cycles
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_LEFT, EXIT_SETTINGS, EXIT_ORDERED = 0, 2, 10
@@ -45,17 +47,25 @@ log = structlog.get_logger("poller")
 
 
 class Poller:
-    """The loop over the lanes of `fleets`, on the Redis at `url`. `alive` is called as it turns.
+    """The loop over the lanes of `fleets`, on the Redis at `url`. `alive` is called as it turns; `cycles` makes cycles.
 
     Making one raises SettingsError when that is so for all of them.
     """
 
-    def __init__(self, fleets: Sequence[Settings], url: str, stopping: Stopping, alive: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        fleets: Sequence[Settings],
+        url: str,
+        stopping: Stopping,
+        alive: Callable[[], None],
+        worker: Worker | None = None,
+        cycles: Callable[..., Cycle] = Cycle,
+    ) -> None:
         self._stopping, self._alive, self._mono, self._rng = stopping, alive, system_mono, Random()
-        self.worker = Worker(len(fleets))
+        self.worker = worker or Worker(len(fleets))
         rooms = open_for_worker(url, fleets)
         self._lanes = [
-            Lane(own, settings, self.worker, self._rng, sweep_in_s=number * SWEEPS_APART_S)
+            Lane(own, settings, self.worker, self._rng, sweep_in_s=number * SWEEPS_APART_S, cycles=cycles)
             for number, (own, settings) in enumerate(zip(rooms, fleets, strict=True))
         ]
         self._rng.shuffle(self._lanes)  # or all processes would begin with the same fleet
@@ -239,13 +249,15 @@ def main(fleets: Sequence[Settings], url: str, stamp: c_double) -> None:
     def alive() -> None:
         stamp.value = system_mono()
 
+    worker = Worker(len(fleets))
     try:
-        poller = Poller(fleets, url, stopping, alive)
+        with cycles(fleets[0], worker.worker_id, signals_held) as made:
+            poller = Poller(fleets, url, stopping, alive, worker, made)
+            log.info("poller started", worker=worker.worker_id, fleets=len(fleets))
+            gc.freeze()  # what is there by now stays, and is not looked through again
+            gc.set_threshold(GARBAGE)
+            poller.run()
     except SettingsError as error:
         log.critical("the settings will not do", error=str(error))
         raise SystemExit(EXIT_SETTINGS) from None
-    log.info("poller started", worker=poller.worker.worker_id, fleets=len(fleets))
-    gc.freeze()  # what is there by now stays, and is not looked through again
-    gc.set_threshold(GARBAGE)
-    poller.run()
     raise SystemExit(EXIT_LEFT if stopping.drain else EXIT_ORDERED)

@@ -28,6 +28,7 @@ from fleetpoll.settings import Settings
 from workers import poller
 from workers.notify import notify
 from workers.stopping import Stopping
+from workers.tracing import loaded
 
 TICK_S = 0.5
 RESTART_S = (0.5, 30.0)
@@ -54,8 +55,12 @@ log = structlog.get_logger("supervisor")
 
 
 def preload(settings: Settings) -> None:
-    """Read what each poller needs, and let no garbage collector write to it: so they all share its memory."""
+    """Read what each poller needs, and let no garbage collector write to it: so they all share its memory.
+
+    Raises SettingsError for settings that want what is not installed.
+    """
     preload_models(settings)
+    loaded(settings)
     gc.collect()
     gc.freeze()
 

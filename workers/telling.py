@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger("poller")
 
 
+STARTING, WAITING = "starting", "waiting for a token"
+
+
+def did(done: Pass) -> str:
+    """What a pass says of what its worker does, in a few words for operators."""
+    if done.paused:
+        return "paused"
+    if done.idle:
+        return "idle"
+    return "asking AWS" if done.calls else WAITING
+
+
 def tell(done: Pass) -> None:
     """What was remarkable in a pass; everything about single jobs only for who debugs."""
     tell_of_losses(done)

@@ -67,7 +67,7 @@ def show_table(fleets: Sequence[FleetStatus], *, named: bool) -> None:
     for name in ("PID", "UP", "LAST BEAT", "CALLS"):
         rows.add_column(name, justify="right", no_wrap=True)
     rows.add_column("VERSION", no_wrap=True)
-    rows.add_column("", no_wrap=True)
+    rows.add_column("DOING", no_wrap=True)
     for seen in fleets:
         alive = {beat.worker_id for beat in seen.alive}
         behind_ms = round(time.time() * 1000) - seen.now_ms  # the beats are on the clock of Redis
@@ -75,8 +75,8 @@ def show_table(fleets: Sequence[FleetStatus], *, named: bool) -> None:
             facts = beat.facts
             whose = [safe(seen.fleet)] if named else []
             times = (age(facts.started_ms + behind_ms), age(beat.beat_ms + behind_ms))
-            silent = "" if beat.worker_id in alive else "silent"
-            rows.add_row(*whose, safe(facts.host), str(facts.pid), *times, f"{facts.calls:,}", safe(facts.version), silent)
+            doing = safe(facts.doing) if beat.worker_id in alive else "silent"
+            rows.add_row(*whose, safe(facts.host), str(facts.pid), *times, f"{facts.calls:,}", safe(facts.version), doing)
     console().print(rows)
 
 
