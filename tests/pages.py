@@ -16,7 +16,7 @@ FENCE = re.compile(r"^ *```(?P<info>[^\n`]*)\n(?P<text>.*?)^ *```", re.DOTALL | 
 SPAN = re.compile(r"`(fleetpoll [^`]*)`")
 LINK = re.compile(r"(?:\]\(|\b(?:src|srcset|href)=\")([^)\s\"]+)")
 HEADING = re.compile(r"^#{1,6} +(.*?) *$", re.MULTILINE)
-SHELL = ("sh", "console")
+SHELL = ("sh",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ UNITS |= {"events_kept": "transitions", "missing_checks": "answers", "replicas_a
 SECONDS = {float: "s"}
 FORM = re.compile(r"(\S*(?:://|&)\S*?)(?=[.,;:]?(?:\s|$))")
 """A URL's form, or a part of one."""
-PLAIN = {str: "text", int: "whole number", float: "number", dict: "table of numbers"}
+PLAIN = {bool: "true or false", str: "text", int: "whole number", float: "number", dict: "table of numbers"}
 
 
 def page() -> str:
