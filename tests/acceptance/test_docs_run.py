@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig import Rig, limited, rig
+from benchmarks.rig import Rig, limited, rig, wait_until
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.surroundings import NO_AWS
 from tests.pages import DOCS, PAGES, ROOT, SHELL, Block, blocks, name_of
@@ -42,7 +42,7 @@ ELSEWHERE = {
 """Pages whose examples in Python are run by another test."""
 QUICK = {"docs/reference/python.md"}
 """Pages that take some seconds; the others are of the long runs."""
-TUTORIAL = DOCS / "tutorial.md"
+TUTORIAL, OPERATIONS = DOCS / "tutorial.md", DOCS / "operations.md"
 PORTS = ("8642", "8080", "9464")
 ID = "11111111-2222-4333-8444-555555555555"
 
@@ -78,6 +78,8 @@ def stage(page: Path, home: Path) -> Iterator[Sandbox]:
         stack.enter_context(fleet.workers())
         place = stack.enter_context(sandbox(home, surroundings(fleet), instead, NOT_HERE))
         prepare(fleet, place)
+        if page == OPERATIONS:
+            grow_old(fleet)
         yield place
 
 
@@ -105,6 +107,13 @@ def prepare(fleet: Rig, place: Sandbox) -> None:
         "redis+cluster://redis-1,redis-2,redis-3": fleet.url,
         "/etc/fleetpoll/": f"{place.home}/",
     }
+
+
+def grow_old(fleet: Rig) -> None:
+    """Let the fleet see enough ends to know how long jobs take, and have some that live."""
+    fleet.submit(60)
+    wait_until(lambda: fleet.rooms.ledger.sizes()[0] == 0, 60.0, "all jobs have ended")
+    fleet.submit(10, life_min_s=300.0, life_max_s=400.0)
 
 
 def perform(place: Sandbox, block: Block) -> None:
