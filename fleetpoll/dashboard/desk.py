@@ -156,5 +156,3 @@ class Desk:
 def fits(query: Query, job: Snapshot) -> bool:
     """Whether a job belongs into a table of these statuses."""
     return not query.statuses or job.status in query.statuses
-
-

@@ -138,7 +138,9 @@ def listening(plan: Plan) -> socket.socket:
         return socket.create_server((plan.host, plan.port), family=family, backlog=CONNECTIONS_MAX)
     except OSError as error:
         where = f"{plan.host}, port {plan.port},"
-        raise SettingsError(f"{where} cannot be listened on: {error.strerror}. Choose another by --port, or --host.") from None
+        raise SettingsError(
+            f"{where} cannot be listened on: {error.strerror}. Choose another by --port, or --host."
+        ) from None
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -165,4 +167,6 @@ def misled(request: Request, error: Exception) -> Response:
     """An address or a method that is not there."""
     del request
     assert isinstance(error, HTTPException)  # noqa: S101 - the same
-    return Json({"error": f"{error.detail}: see the documentation of the dashboard's API."}, error.status_code, error.headers)
+    return Json(
+        {"error": f"{error.detail}: see the documentation of the dashboard's API."}, error.status_code, error.headers
+    )

@@ -89,7 +89,9 @@ def stage(folder: Path, settings: Settings, *, jobs: int = 0, workers: bool = Tr
     """A fleet with so many jobs, some of which end every second. The simulator allows no more than is configured."""
     with ExitStack() as stack:
         redis = stack.enter_context(server(folder / "redis", *DURABLE))
-        one = stack.enter_context(rig(settings, limited(settings.rate, seed=7, fail_share=0.08, retry_share=0.05), redis.url))
+        one = stack.enter_context(
+            rig(settings, limited(settings.rate, seed=7, fail_share=0.08, retry_share=0.05), redis.url)
+        )
         built = Stage(one, redis, folder)
         for number, name in enumerate(FIELDS if jobs else ()):
             lives = {"life_min_s": 20.0 + 10 * number, "life_max_s": 240.0 + 60 * number}

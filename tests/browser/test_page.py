@@ -36,7 +36,7 @@ def test_it_loads_and_says_how_the_fleet_is(page: Page, busy: Stage) -> None:
 def test_a_transition_is_shown_within_two_seconds(page: Page, busy: Stage) -> None:
     """What a worker has seen is on the page within two seconds, in the feed as in the counts."""
     page.evaluate(NOTE)
-    page.wait_for_function("Object.keys(window.shownAt).length >= 5", timeout=20_000)
+    wait_until(lambda: page.evaluate("Object.keys(window.shownAt).length >= 5"), 20, "transitions in the feed")
     shown = page.evaluate("window.shownAt")
     known = {one.cursor: one.detected_ms for one in busy.rig.rooms.events.recent(2000)}
     waits_s = sorted((at - known[cursor]) / 1000 for cursor, at in shown.items() if cursor in known)
@@ -72,7 +72,7 @@ def test_a_name_is_text(watch: Callable[..., Watched], dashboard: Dashboard, bus
 def test_charts_are_drawn_and_told(page: Page) -> None:
     """Four charts; each says in words what it shows, and its series are buttons."""
     expect(page.locator(".plot canvas")).to_have_count(4)
-    page.wait_for_function("document.querySelectorAll('.plot-empty:not([hidden])').length === 0", timeout=60_000)
+    expect(page.locator(".plot-empty:visible")).to_have_count(0, timeout=60_000)
     words = page.locator(".chart .sr-only").first
     expect(words).to_contain_text("Granted: now")
     used = page.get_by_role("button", name="Used")
