@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import crowded, following, look, relaying, settling, sharing, starting, waiting, wire
+from benchmarks import crowded, dashboard, following, look, relaying, settling, sharing, starting, waiting, wire
 from benchmarks.contenders.catalogue import CONTENDERS
 from benchmarks.million import measuring as million
 from benchmarks.scenarios.cases import Case, Phase
@@ -190,6 +190,7 @@ SCENARIOS = {
         following.SCENARIO,
         waiting.SCENARIO,
         relaying.SCENARIO,
+        dashboard.SCENARIO,
         wire.SCENARIO,
         million.SCENARIO,
     )

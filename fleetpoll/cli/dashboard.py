@@ -28,12 +28,7 @@ put a proxy in front of it that speaks https, and add --https.
 @click.command(epilog=EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
 @click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8080,
-    show_default=True,
-    metavar="PORT",
-    help="Port; 0 takes a free one.",
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, metavar="PORT", help="0: a free one."
 )
 @click.option("--controls", is_flag=True, help="Who has the token may pause, pin the rate and drain.")
 @click.option(
@@ -73,9 +68,7 @@ def dashboard(  # noqa: PLR0913 - one argument an option
     fleets = asked.fleets()
     token = token_of(token_file)
     if token is None and not is_loopback(host):
-        raise SettingsError(
-            f"{host} is for others, too, and they need a token: set {TOKEN}, or name a file by --token-file."
-        )
+        raise SettingsError(f"Others reach {host}, and they need a token: set {TOKEN}, or name a file by --token-file.")
     configure(fleets[0].log_format, fleets[0].log_level)
     plan = Plan(host, port, token, controls, allowed, secure, root_path)
     serve(fleets, plan, lambda url: say(f"The dashboard is at {url}"))

@@ -1,6 +1,6 @@
 """The HTTP API: what may be asked of the dashboard's server, and in which form it answers.
 
-Who waits for Redis does so in a thread of starlette's pool. Words of AWS's and of those who submit jobs are JSON, never HTML.
+Who waits for Redis does so in a thread of starlette's pool. Words of AWS's and of who submits jobs are JSON, never HTML.
 """
 
 from __future__ import annotations
@@ -116,8 +116,7 @@ class Api:
         try:
             await run_in_threadpool(desk.follower)
             if cursor:
-                steps, newest, more = await run_in_threadpool(desk.missed, cursor)
-                slot.tell_steps(steps, newest, more)
+                slot.resume(await run_in_threadpool(desk.missed, cursor))
         except BaseException:
             desk.streams.leave(slot)
             raise

@@ -17,31 +17,30 @@ from itertools import islice
 
 import msgspec
 
-from fleetpoll.dashboard.asked import Query
+from fleetpoll.dashboard.asked import SORTS, Query
+from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.state.events import place
 from fleetpoll.state.records import record
 
 CACHE_KB = 262_144
-"""What is kept in memory at most; the rest is in a temporary file, which the system keeps in memory as far as it likes."""
+"""What is kept in memory at most; the rest is in a temporary file, of which the system keeps what it likes."""
 COUNTED_MAX = 10_000
-"""What a search finds is counted, and put in order with care, up to so many."""
+"""What a search finds is counted up to so many."""
 STEPS_MAX = 200_000
 """Transitions that are kept for the jobs' timelines."""
 INDEXED = ("changed_at", "created_at", "job_name")
+DEEP_MAX = 20_000
+"""How far from both ends a page may be whose order no index has."""
 NUMBER = {status: number for number, status in enumerate(JobStatus)}
 
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(Transition).decode
 
-UPSERT = """
-INSERT INTO jobs (job_id, status, job_name, job_queue, job_definition, attempt, created_at, started_at, stopped_at, tracked_at,
-                  changed_at, print, round, words)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (job_id) DO UPDATE SET status = excluded.status, job_name = excluded.job_name, job_queue = excluded.job_queue,
-    job_definition = excluded.job_definition, attempt = excluded.attempt, created_at = excluded.created_at,
-    started_at = excluded.started_at, stopped_at = excluded.stopped_at, tracked_at = excluded.tracked_at,
-    changed_at = excluded.changed_at, print = excluded.print, round = excluded.round, words = excluded.words
-"""
+COLUMNS = (*SORTS, "print", "round", "words")
+UPSERT = f"""
+INSERT INTO jobs ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})
+ON CONFLICT (job_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])}
+"""  # noqa: S608 - columns of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +72,17 @@ class Catalogue:
         """Take up records of the ledger, as they were in that round; what is the same as before is only marked."""
         with self._write():
             old = self._known(records)
-            same = [job_id for job_id, text in records.items() if job_id in old and old[job_id][1] == hash(text)]
-            self._db.executemany("UPDATE jobs SET round = ? WHERE job_id = ?", ((turn, job_id) for job_id in same))
-            fresh = dict.fromkeys(records)
-            for job_id in same:
-                del fresh[job_id]
-            rows = [row_of(job_id, records[job_id], turn) for job_id in fresh]
+            same = {job_id for job_id, text in records.items() if job_id in old and old[job_id][1] == hash(text)}
+            self._db.executemany("UPDATE jobs SET round = ? WHERE job_id = ?", [(turn, job_id) for job_id in same])
+            fresh = [job_id for job_id in records if job_id not in same]
+            statuses, rows = [], list[tuple[str | int, ...]]()
+            for job_id in fresh:
+                job = record(records[job_id])
+                statuses.append(NUMBER[job.status])
+                rows.append((*row_of(job_id, job), hash(records[job_id]), turn, words_of(job_id, job)))
             self._db.executemany(UPSERT, rows)
             self._counts.subtract(old[job_id][0] for job_id in fresh if job_id in old)
-            self._counts.update(row[1] for row in rows)
+            self._counts.update(statuses)
 
     def forget(self, ids: Iterable[str]) -> None:
         """Drop jobs that are tracked no more."""
@@ -161,6 +162,10 @@ class Catalogue:
             each = f"SELECT row, {query.sort} FROM jobs WHERE status = "  # noqa: S608 - a column of ours
             rows = " UNION ALL ".join(f"{each}{number}" for number in statuses)
         else:
+            if offset > DEEP_MAX:
+                raise SettingsError(
+                    f"That page is too deep for this order: choose statuses, search, or sort by {', '.join(INDEXED)}."
+                )
             rows = f"SELECT row, {query.sort} FROM jobs WHERE status IN ({','.join(map(str, statuses))})"  # noqa: S608 - the same
         page = self._ids(self._db.execute(f"{rows} {by}").fetchall())
         return page[::-1] if backwards else page
@@ -187,13 +192,15 @@ class Catalogue:
         return [ids[row] for row in numbers]
 
 
-def row_of(job_id: str, text: str, turn: int) -> tuple[str | int, ...]:
-    """A record as a row of the index."""
-    job: Snapshot = record(text)
-    searched = "\n".join((job.job_name, job_id, job.job_queue, job.job_definition)).lower()
-    words = (job.job_name, job.job_queue, job.job_definition)
-    times = (job.created_ms, job.started_ms, job.stopped_ms, job.tracked_ms, job.changed_ms)
-    return (job_id, NUMBER[job.status], *words, job.attempt, *times, hash(text), turn, searched)
+def row_of(job_id: str, job: Snapshot) -> tuple[str | int, ...]:
+    """What of a job can be sorted, in the order of SORTS."""
+    words = (job_id, job.job_name, NUMBER[job.status], job.job_queue, job.job_definition)
+    return (*words, job.attempt, job.created_ms, job.started_ms, job.stopped_ms, job.tracked_ms, job.changed_ms)
+
+
+def words_of(job_id: str, job: Snapshot) -> str:
+    """What of a job can be searched."""
+    return f"{job.job_name}\n{job_id}\n{job.job_queue}\n{job.job_definition}".lower()
 
 
 def marks(values: Sequence[object]) -> str:

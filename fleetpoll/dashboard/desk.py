@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +14,9 @@ from fleetpoll.client.status import alive, public_beat
 from fleetpoll.dashboard.asked import Query
 from fleetpoll.dashboard.columns import columns
 from fleetpoll.dashboard.follower import Follower
-from fleetpoll.dashboard.links import console_url, log_url
+from fleetpoll.dashboard.links import console_url, log_url, region_of
 from fleetpoll.dashboard.pulse import Pulse
-from fleetpoll.dashboard.streams import Streams, encode
+from fleetpoll.dashboard.streams import Step, Streams, step_of
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import Snapshot, as_job_id, seconds
 from fleetpoll.settings import Settings
@@ -26,6 +27,8 @@ from fleetpoll.state.rooms import open_rooms
 from fleetpoll.state.roster import OrderKind
 
 IDLE_S = 600.0
+READY_S = 0.4
+"""How long a page waits for an index that was begun only now: that of a small fleet is there by then."""
 TRIES = 3
 TIMELINE_MAX = 1_000
 LOOK_BACK = 1_000
@@ -62,14 +65,14 @@ class Desk:
     def jobs(self, query: Query) -> dict[str, Any]:
         """A page of the table. What is shown is what the ledger says now, and fits what was asked for."""
         follower, shown = self.follower(), dict[str, Snapshot]()
+        follower.ready.wait(READY_S)
         for _ in range(TRIES):
             found = follower.catalogue.page(query)
             records = self._census.get(found.ids)
             shown = {job_id: record(records[job_id]) for job_id in found.ids if job_id in records}
             if len(shown) == len(found.ids) and all(fits(query, job) for job in shown.values()):
                 break
-            follower.catalogue.put(records, follower.turn)
-            follower.catalogue.forget(job_id for job_id in found.ids if job_id not in records)
+            follower.renew(found.ids)
         return {
             "indexed": follower.indexed,
             "total": found.total,
@@ -87,8 +90,9 @@ class Desk:
         follower, known = self.follower(), self._fleet.get([job_id]).get(job_id)
         if known is None:
             return None
+        follower.done.wait(READY_S)
         foretold = None if known.status.terminal else self._fleet.expected_end(known)
-        region = self.settings.region
+        region = region_of(self.settings, os.environ)
         return known.public(job_id) | {
             "timeline": [step.public() for step in follower.catalogue.timeline(job_id, TIMELINE_MAX)],
             "timeline_complete": follower.complete,
@@ -97,12 +101,10 @@ class Desk:
             "console_url": console_url(job_id, region),
         }
 
-    def missed(self, cursor: str) -> tuple[list[bytes], str, int]:
-        """What a browser has missed that knows all up to a cursor: the latest, encoded, and how many others at least."""
+    def missed(self, cursor: str) -> list[Step]:
+        """What a browser has missed that knows all up to a cursor, oldest first, as far as it is not too much."""
         since = place(cursor)
-        steps = [step for step in self._rooms.events.recent(LOOK_BACK) if place(step.cursor) > since]
-        told = steps[200 - 1 :: -1] if len(steps) > 200 else steps[::-1]
-        return [encode(step.public()) for step in told], steps[0].cursor if steps else cursor, len(steps) - len(told)
+        return [step_of(step) for step in reversed(self._rooms.events.recent(LOOK_BACK)) if place(step.cursor) > since]
 
     def control(self, action: str, value: float | None) -> None:
         """Do as the operator says. Raises SettingsError."""

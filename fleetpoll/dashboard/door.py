@@ -81,6 +81,4 @@ class Door:
             raise Refusal(429, TOO_MANY)
         if answer is Answer.WRONG:
             await asyncio.sleep(WRONG_S)
-            raise Refusal(
-                401, "That is not the token: the server was given it in FLEETPOLL_DASHBOARD_TOKEN or --token-file."
-            )
+            raise Refusal(401, "That is not the token: it is in the server's FLEETPOLL_DASHBOARD_TOKEN or --token-file.")

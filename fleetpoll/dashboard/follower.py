@@ -1,13 +1,12 @@
 """The one reader of a fleet: keeps its index fresh, and tells browsers what happens.
 
-In turns, in a thread of its own: what the stream has, then a step of the chore that is under way. The first round through the
-ledger fills the index; later ones find what the stream does not tell, jobs that were tracked or untracked, and begin when the
-ledger has another size than the index, or after a while. Chores rest longer than they work.
+In turns, in a thread of its own: what the stream has, then a step of the chore that is under way. The first round through
+the ledger fills the index; later ones find what the stream does not tell, jobs that were tracked or untracked. They begin
+when the ledger has another size than the index, or after a while. Chores rest as long as they work.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -17,10 +16,10 @@ import structlog
 
 from fleetpoll.client.following import pause_s
 from fleetpoll.dashboard.catalogue import STEPS_MAX, Catalogue
-from fleetpoll.dashboard.streams import Streams
+from fleetpoll.dashboard.streams import Streams, encode
 from fleetpoll.errors import EventsTrimmed, RedisUnavailable, StateError
 from fleetpoll.state.census import Census
-from fleetpoll.state.events import RECENT, Events
+from fleetpoll.state.events import RECENT
 from fleetpoll.state.rooms import Rooms
 
 BLOCK_S = 1.0
@@ -44,9 +43,11 @@ class Follower:
 
     def __init__(self, rooms: Rooms, streams: Streams) -> None:
         self.catalogue, self.indexed, self.complete = Catalogue(), 0.0, False
+        self.ready, self.done = threading.Event(), threading.Event()  # the first round is done, and all that is done once
+        self._reading = threading.Lock()  # from a record's reading to its place in the index: no older one comes later
         self._census, self._events, self._streams = Census(rooms.client, rooms.keys), rooms.events, streams
         self._stop = threading.Event()
-        self.turn = 0
+        self._turn = 0
         self.cursor, self._back_from, self._recent = "", "", deque[str](maxlen=RECENT)
         self._chore: Iterator[None] | None = None
         self._next_size, self._next_round = 0.0, 0.0
@@ -57,6 +58,13 @@ class Follower:
         """End with the step that is under way; wait so long for that."""
         self._stop.set()
         self._thread.join(wait_s)
+
+    def renew(self, ids: list[str]) -> None:
+        """Read jobs anew. From any thread; raises StateError."""
+        with self._reading:
+            records = self._census.get(ids)
+            self.catalogue.put(records, self._turn)
+            self.catalogue.forget(job_id for job_id in ids if job_id not in records)
 
     def _run(self) -> None:
         try:
@@ -73,7 +81,8 @@ class Follower:
             self._take_turn()
         except EventsTrimmed as error:  # the ledger knows how things stand
             log.warning("The dashboard was overtaken by the stream, and reads the ledger anew.", error=str(error))
-            self.cursor = ""
+            self._streams.tell("trouble", encode({"error": str(error)}))
+            self.cursor, self.complete = "", False
         except RedisUnavailable:
             self._chore = self._chores()  # what it had not written to its disk is lost
             self._stop.wait(pause_s())
@@ -81,10 +90,11 @@ class Follower:
             log.warning("The dashboard cannot read the fleet.", error=str(error))
             self._chore = self._chores()
             self._stop.wait(DENIED_S)
-        except sqlite3.Error:  # a full disk: what it has is of no use any more
+        except Exception:  # a full disk, or a bug, which must not stop the news
             log.exception("The dashboard's index failed, and is made anew.")
-            self.catalogue.close()
-            self.catalogue, self.indexed, self.cursor = Catalogue(), 0.0, ""
+            failed, self.catalogue = self.catalogue, Catalogue()
+            failed.close()
+            self.indexed, self.cursor = 0.0, ""
             self._stop.wait(DENIED_S)
 
     def _begin(self) -> None:
@@ -100,13 +110,14 @@ class Follower:
         yield from self._round()
         if not self.complete:
             yield from self._look_back(self._back_from)
+        self.done.set()
 
     def _take_turn(self) -> None:
         self.cursor, page = self._events.read_on(self.cursor, 0.0 if self._chore else BLOCK_S, self._recent)
         if page:
             self._recent.extend(step.cursor for step in page)
             ids = list({step.job_id for step in page})
-            self._renew(ids)
+            self.renew(ids)
             self.catalogue.note(page)
             self._streams.tell_steps(page)
             if len(page) < BACK and not self._chore:
@@ -128,30 +139,26 @@ class Follower:
         self._next_size = now + SIZE_EVERY_S
         return now >= self._next_round or self._census.size() != len(self.catalogue)
 
-    def _renew(self, ids: list[str]) -> None:
-        """Read jobs anew."""
-        records = self._census.get(ids)
-        self.catalogue.put(records, self.turn)
-        self.catalogue.forget(job_id for job_id in ids if job_id not in records)
-
     def _round(self) -> Iterator[None]:
         """Go once through the ledger, and then look after those jobs that were not seen there."""
-        self.turn += 1
+        self._turn += 1
         size, seen, worked_s, cursor = self._census.size(), 0, 0.0, -1
         while cursor != 0:
             began = time.thread_time()
-            cursor, records = self._census.page(max(cursor, 0))
-            self.catalogue.put(records, self.turn)
+            with self._reading:
+                cursor, records = self._census.page(max(cursor, 0))
+                self.catalogue.put(records, self._turn)
             seen += len(records)
             self.indexed = max(self.indexed, min(0.999, seen / max(1, size)))
             worked_s += time.thread_time() - began
             yield
         row = 0
-        while missed := self.catalogue.missed(self.turn, row, STEP_IDS):
+        while missed := self.catalogue.missed(self._turn, row, STEP_IDS):
             row = missed[-1][0]
-            self._renew([job_id for _, job_id in missed])
+            self.renew([job_id for _, job_id in missed])
             yield
         self.indexed = 1.0
+        self.ready.set()
         now = time.monotonic()
         self._next_size = now + max(SIZE_EVERY_S, worked_s * 10)  # where many come and go, rounds follow each other
         self._next_round = now + max(ROUND_EVERY_S, worked_s / SHARE)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
 
 from fleetpoll.jobs import Snapshot
+from fleetpoll.settings import Settings
 
 LOG_GROUP = "/aws/batch/job"
 """Where AWS Batch sends a job's output if its definition says nothing else."""
 DOMAINS = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
+
+
+def region_of(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """The Region whose console shows a fleet; None if it is not known, or if the fleet asks no AWS, but a simulator."""
+    endpoint = settings.endpoint_url or environ.get("AWS_ENDPOINT_URL_BATCH") or environ.get("AWS_ENDPOINT_URL")
+    if endpoint and ".amazonaws.com" not in (urlsplit(endpoint).hostname or ""):
+        return None
+    return settings.region or environ.get("AWS_DEFAULT_REGION") or None
 
 
 def console_url(job_id: str, region: str | None) -> str | None:

@@ -83,14 +83,13 @@ class Pulse:
                 self._next_point = time.monotonic() + POINT_EVERY_S
                 self._tell_point()
         except StateError as error:
+            self.forget()
             self._streams.tell("trouble", encode({"error": masked(str(error))}))
 
     def _tell_point(self) -> None:
         """The last row of history, if it was not told yet."""
-        last = list(points(self._fleet.history(since_ms=self._fleet_ms() - 60_000)))[-1:]
+        since_ms = round(float(self._status["now"]) * 1000) - 60_000
+        last = list(points(self._fleet.history(since_ms)))[-1:]
         if last and last[0].at_ms > self._told_ms:
             self._told_ms = last[0].at_ms
             self._streams.tell("point", encode(row(last[0])))
-
-    def _fleet_ms(self) -> int:
-        return round(self._status["now"] * 1000)

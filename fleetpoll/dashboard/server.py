@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from fleetpoll.dashboard.api import Api, Json
 from fleetpoll.dashboard.desk import Desk
 from fleetpoll.dashboard.door import Door, Refusal
 from fleetpoll.dashboard.gate import Gate
-from fleetpoll.dashboard.shell import Hosts, Shell
+from fleetpoll.dashboard.shell import HEAD_MAX, Hosts, Shell
 from fleetpoll.errors import SettingsError, StateError
 from fleetpoll.settings import Settings
 from fleetpoll.text import masked
@@ -29,7 +30,6 @@ REST_EVERY_S = 15.0
 LEAVE_S = 1
 IDLE_CONNECTION_S = 30
 CONNECTIONS_MAX = 500
-HEAD_MAX = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,15 @@ class Dashboard:
     def __init__(self, fleets: Sequence[Settings], url: str, plan: Plan) -> None:
         self._fleets, self._url = fleets, url
         self.desks: dict[str, Desk] = {}
-        door = Door(Gate(plan.token, controls=plan.controls), secure=plan.secure)
+        self.door = Door(Gate(plan.token, controls=plan.controls), secure=plan.secure)
         app = Starlette(
-            routes=[*Api(lambda: self.desks, door).routes(), *pages.routes()],
+            routes=[*Api(lambda: self.desks, self.door).routes(), *pages.routes()],
             exception_handlers={
                 Refusal: refused,
                 SettingsError: mistaken,
                 StateError: away,
                 HTTPException: misled,
+                sqlite3.Error: remade,
             },
             lifespan=self._lifespan,
         )
@@ -109,26 +110,32 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(fleets: Sequence[Settings], plan: Plan, on_ready: Callable[[str], None] = lambda _url: None) -> None:
+def serve(fleets: Sequence[Settings], plan: Plan, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; `on_ready` hears the URL. Raises SettingsError for a plan that will not do."""
     with listening(plan) as door, redis_url(fleets[0]) as url:
         host = f"[{plan.host}]" if ":" in plan.host else plan.host
-        config = uvicorn.Config(
-            (dashboard := Dashboard(fleets, url, plan)).app,
-            root_path=plan.root_path,
-            log_config=None,  # requests are nobody's business, and errors are told by their answers
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            timeout_graceful_shutdown=LEAVE_S,
-            timeout_keep_alive=IDLE_CONNECTION_S,
-            limit_concurrency=CONNECTIONS_MAX,
-            h11_max_incomplete_event_size=HEAD_MAX,
-        )
         address = f"http://{host}:{door.getsockname()[1]}{plan.root_path}/"
+        server = server_of(Dashboard(fleets, url, plan), plan, lambda: on_ready(address))
         with suppress(KeyboardInterrupt):
-            Server(dashboard, config, lambda: on_ready(address)).run([door])
+            server.run([door])
+
+
+def server_of(dashboard: Dashboard, plan: Plan, on_ready: Callable[[], None]) -> Server:
+    """A server for sockets that listen already."""
+    config = uvicorn.Config(
+        dashboard.app,
+        root_path=plan.root_path,
+        log_config=None,  # requests are nobody's business, and errors are told by their answers
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=LEAVE_S,
+        timeout_keep_alive=IDLE_CONNECTION_S,
+        limit_concurrency=CONNECTIONS_MAX,
+        h11_max_incomplete_event_size=HEAD_MAX,
+    )
+    return Server(dashboard, config, on_ready)
 
 
 def listening(plan: Plan) -> socket.socket:
@@ -137,10 +144,8 @@ def listening(plan: Plan) -> socket.socket:
     try:
         return socket.create_server((plan.host, plan.port), family=family, backlog=CONNECTIONS_MAX)
     except OSError as error:
-        where = f"{plan.host}, port {plan.port},"
-        raise SettingsError(
-            f"{where} cannot be listened on: {error.strerror}. Choose another by --port, or --host."
-        ) from None
+        words = f"{plan.host}, port {plan.port}, cannot be listened on: {error.strerror}."
+        raise SettingsError(f"{words} Choose another by --port, or --host.") from None
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -167,6 +172,11 @@ def misled(request: Request, error: Exception) -> Response:
     """An address or a method that is not there."""
     del request
     assert isinstance(error, HTTPException)  # noqa: S101 - the same
-    return Json(
-        {"error": f"{error.detail}: see the documentation of the dashboard's API."}, error.status_code, error.headers
-    )
+    words = f"{error.detail}: the dashboard is at /, and its documentation tells what else there is."
+    return Json({"error": words}, error.status_code, error.headers)
+
+
+def remade(request: Request, error: Exception) -> Response:
+    """The index failed in the midst of a request, or nobody looked for long and it was let go."""
+    del request, error
+    return Json({"error": "The index of jobs is made anew: try again in a moment."}, 503)

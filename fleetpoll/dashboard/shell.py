@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 QUERY_MAX = 4_096
 BODY_MAX = 4_096
+HEAD_MAX = 16_384
 POLICY = "; ".join(
     (
         *("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self' data:"),
@@ -101,8 +102,10 @@ class Shell:
         """Why a request is not looked at, if it is not."""
         headers = Headers(scope=scope)
         if not self._hosts.know(headers.get("host", "")):
-            words = "This server is not known by that name. Use the address that it was given, or start it with --allow-host NAME."
+            words = "This server is not known by that name: use its address, or start it with --allow-host NAME."
             return JSONResponse({"error": words}, 400)
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_MAX:
+            return JSONResponse({"error": f"The head has more than {HEAD_MAX:,} bytes: delete this site's cookies."}, 431)
         if len(scope["query_string"]) > QUERY_MAX:
             return JSONResponse({"error": f"The query has more than {QUERY_MAX:,} bytes: ask for less."}, 400)
         length = headers.get("content-length", "0")
