@@ -82,7 +82,7 @@ def opened(browser: Browser, url: str, theme: str) -> Page:
 def finished(built: Stage) -> str:
     """A job whose whole life was seen, with a second attempt if there is one."""
     ended = [one for one in built.rig.rooms.events.recent(5000) if one.after is JobStatus.SUCCEEDED]
-    return max(ended, key=lambda one: (one.attempt == 2, one.job_name.startswith("align-HG"))).job_id  # noqa: PLR2004 - the second
+    return max(ended, key=lambda one: (one.attempt == 2, one.job_name.startswith("align-HG"))).job_id
 
 
 def save(page: Page, name: str) -> None:
@@ -90,7 +90,7 @@ def save(page: Page, name: str) -> None:
     place = IMAGES / name
     page.screenshot(path=place, full_page=True, animations="disabled")
     size = place.stat().st_size
-    print(f"{place.relative_to(ROOT)}: {size:,} bytes")  # noqa: T201 - it is a command
+    print(f"{place.relative_to(ROOT)}: {size:,} bytes")
     if size > BYTES_MAX:
         raise SystemExit(f"{name} has {size:,} bytes, which is more than a README should load: {BYTES_MAX:,}.")
 

@@ -1,6 +1,4 @@
-"""What the dashboard is shown on: a real server, a simulated AWS with jobs in all moments of their lives, workers, and
-`fleetpoll dashboard` as a process.
-"""
+"""What the dashboard is shown on: a real server, a simulated AWS, jobs, workers, and `fleetpoll dashboard` as a process."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ FIELDS = ("align", "call-variants", "qc", "merge", "annotate")
 
 
 class Dashboard:
-    """`fleetpoll dashboard` on a free port, unless one is given; `words` are more of its arguments, `env` says which fleet it shows."""
+    """`fleetpoll dashboard` on a free port, unless one is given; `env` says which fleet it shows."""
 
     def __init__(self, env: Mapping[str, str], log: Path, *words: str, port: int | None = None) -> None:
         self.port, self.log = port or free_port(), log
@@ -81,7 +79,7 @@ class Stage:
 
     def submit(self, count: int, name: str, **life: Any) -> list[str]:
         """Jobs of that name, tracked."""
-        return self.rig.submit(count, job_name=name, job_definition=f"{name.split('-')[0]}:3", **life)
+        return self.rig.submit(count, job_name=name, job_definition=f"{name.partition('-')[0]}:3", **life)
 
 
 @contextmanager

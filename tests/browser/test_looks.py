@@ -17,7 +17,8 @@ FOCUS = """() => {
   const style = getComputedStyle(at);
   const box = at.getBoundingClientRect();
   const name = at.getAttribute("aria-label") || at.textContent.trim() || at.id;
-  return { name, tag: at.tagName, outlined: style.outlineStyle !== "none", seen: box.width > 0 && box.bottom > 0 && box.top < innerHeight };
+  const seen = box.width > 0 && box.bottom > 0 && box.top < innerHeight;
+  return { name, seen, outlined: style.outlineStyle !== "none" };
 }"""
 WIDTHS = "[document.documentElement.scrollWidth, innerWidth]"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
