@@ -3,6 +3,8 @@
     python3 dev.py demo  [options of `fleetpoll demo`]     see the fleet work, in the terminal
     python3 dev.py test  [options of pytest] [--soak]      run the tests; --soak: the minutes-long ones instead
     python3 dev.py test-airflow  [the same]                run those that need Airflow, in a venv of their own
+    python3 dev.py test-browser  [options of pytest]       run those of the dashboard's page, in the system's own Chromium
+    python3 dev.py screenshots                             take the pictures of the dashboard in docs/images anew
     python3 dev.py lint                                    ruff, mypy, import-linter, the house rules
     python3 dev.py bench [options of the benchmarks]       measure
     python3 dev.py docs                                    write the generated pages, and build the site into site/
@@ -21,6 +23,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -34,6 +37,7 @@ BIN = VENV / "bin"
 PYTHON_MIN = (3, 11)
 USAGE = 2
 BESIDE = ["tests/unit", "tests/integration", "tests/security", "tests/fuzz"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PINS = "constraints.txt"
 PINS_AIRFLOW = "benchmarks/contenders/requirements-airflow.txt"
 
@@ -97,6 +101,24 @@ def test_airflow(rest: list[str]) -> int:
     ensure("airflow", VENV_AIRFLOW)
     where = [] if any(word.startswith("tests/") for word in rest) else ["tests/airflow"]
     return become(VENV_AIRFLOW / "bin" / "python", *pytest_words(rest), "-W", "default", *where)
+
+
+def test_browser(rest: list[str]) -> int:
+    """Run the tests of the dashboard's page, unless there is no browser to run them in."""
+    if not any(shutil.which(name) for name in BROWSERS):
+        print(
+            "dev.py: no Chromium is on the PATH, so the page is not tested. On Debian and Ubuntu: apt-get install chromium"
+        )
+        return 0
+    ensure("dev")
+    where = [] if any(word.startswith("tests/") for word in rest) else ["tests/browser"]
+    return become(BIN / "python", *pytest_words(rest), *where)
+
+
+def screenshots(rest: list[str]) -> int:
+    """Take the pictures of the dashboard, from a fleet at work."""
+    ensure("dev")
+    return become(BIN / "python", "-m", "tests.browser.screenshots", *rest)
 
 
 def pytest_words(rest: list[str]) -> list[str]:
@@ -252,11 +274,13 @@ COMMANDS = {
     "demo": demo,
     "test": test,
     "test-airflow": test_airflow,
+    "test-browser": test_browser,
+    "screenshots": screenshots,
     "lint": lint,
     "bench": bench,
-    "chaos": chaos,
     "docs": docs,
     "test-docs": test_docs,
+    "chaos": chaos,
     "release-check": release_check,
 }
 

@@ -1,4 +1,4 @@
-"""The dashboard beside a ledger of 100,000 jobs and of a million: pages of its table, its index, its memory, what it costs idle.
+"""The dashboard beside 100,000 jobs and a million: pages of its table, its index, its memory, and what it costs idle.
 
 The real command, asked over HTTP. While pages are asked for, jobs move: 100 transitions a second in ten settlements.
 """

@@ -116,8 +116,7 @@ class Api:
         try:
             await run_in_threadpool(desk.follower)
             if cursor:
-                steps, newest, more = await run_in_threadpool(desk.missed, cursor)
-                slot.tell_steps(steps, newest, more)
+                slot.resume(await run_in_threadpool(desk.missed, cursor))
         except BaseException:
             desk.streams.leave(slot)
             raise

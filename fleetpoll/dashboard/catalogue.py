@@ -17,7 +17,7 @@ from itertools import islice
 
 import msgspec
 
-from fleetpoll.dashboard.asked import Query
+from fleetpoll.dashboard.asked import SORTS, Query
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import JobStatus, Snapshot, Transition
 from fleetpoll.state.events import place
@@ -36,15 +36,11 @@ NUMBER = {status: number for number, status in enumerate(JobStatus)}
 
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(Transition).decode
 
-UPSERT = """
-INSERT INTO jobs (job_id, status, job_name, job_queue, job_definition, attempt, created_at, started_at, stopped_at, tracked_at,
-                  changed_at, print, round, words)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (job_id) DO UPDATE SET status = excluded.status, job_name = excluded.job_name, job_queue = excluded.job_queue,
-    job_definition = excluded.job_definition, attempt = excluded.attempt, created_at = excluded.created_at,
-    started_at = excluded.started_at, stopped_at = excluded.stopped_at, tracked_at = excluded.tracked_at,
-    changed_at = excluded.changed_at, print = excluded.print, round = excluded.round, words = excluded.words
-"""
+COLUMNS = (*SORTS, "print", "round", "words")
+UPSERT = f"""
+INSERT INTO jobs ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})
+ON CONFLICT (job_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])}
+"""  # noqa: S608 - columns of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ class Catalogue:
             for job_id in fresh:
                 job = record(records[job_id])
                 statuses.append(NUMBER[job.status])
-                rows.append((job_id, *row_of(job), hash(records[job_id]), turn, words_of(job_id, job)))
+                rows.append((*row_of(job_id, job), hash(records[job_id]), turn, words_of(job_id, job)))
             self._db.executemany(UPSERT, rows)
             self._counts.subtract(old[job_id][0] for job_id in fresh if job_id in old)
             self._counts.update(statuses)
@@ -196,9 +192,9 @@ class Catalogue:
         return [ids[row] for row in numbers]
 
 
-def row_of(job: Snapshot) -> tuple[str | int, ...]:
-    """What of a job can be sorted, but its id."""
-    words = (NUMBER[job.status], job.job_name, job.job_queue, job.job_definition)
+def row_of(job_id: str, job: Snapshot) -> tuple[str | int, ...]:
+    """What of a job can be sorted, in the order of SORTS."""
+    words = (job_id, job.job_name, NUMBER[job.status], job.job_queue, job.job_definition)
     return (*words, job.attempt, job.created_ms, job.started_ms, job.stopped_ms, job.tracked_ms, job.changed_ms)
 
 

@@ -16,7 +16,7 @@ from fleetpoll.dashboard.columns import columns
 from fleetpoll.dashboard.follower import Follower
 from fleetpoll.dashboard.links import console_url, log_url, region_of
 from fleetpoll.dashboard.pulse import Pulse
-from fleetpoll.dashboard.streams import Streams, encode
+from fleetpoll.dashboard.streams import Step, Streams, step_of
 from fleetpoll.errors import SettingsError
 from fleetpoll.jobs import Snapshot, as_job_id, seconds
 from fleetpoll.settings import Settings
@@ -32,7 +32,6 @@ READY_S = 0.4
 TRIES = 3
 TIMELINE_MAX = 1_000
 LOOK_BACK = 1_000
-TOLD_MAX = 200
 """So many transitions are looked through for those that a browser has missed."""
 STOP_S = 0.3
 
@@ -102,12 +101,10 @@ class Desk:
             "console_url": console_url(job_id, region),
         }
 
-    def missed(self, cursor: str) -> tuple[list[bytes], str, int]:
-        """What a browser has missed that knows all up to a cursor: the latest, encoded, and how many others at least."""
+    def missed(self, cursor: str) -> list[Step]:
+        """What a browser has missed that knows all up to a cursor, oldest first, as far as it is not too much."""
         since = place(cursor)
-        steps = [step for step in self._rooms.events.recent(LOOK_BACK) if place(step.cursor) > since]
-        told = steps[:TOLD_MAX][::-1]
-        return [encode(step.public()) for step in told], steps[0].cursor if steps else cursor, len(steps) - len(told)
+        return [step_of(step) for step in reversed(self._rooms.events.recent(LOOK_BACK)) if place(step.cursor) > since]
 
     def control(self, action: str, value: float | None) -> None:
         """Do as the operator says. Raises SettingsError."""

@@ -83,6 +83,7 @@ class Pulse:
                 self._next_point = time.monotonic() + POINT_EVERY_S
                 self._tell_point()
         except StateError as error:
+            self.forget()
             self._streams.tell("trouble", encode({"error": masked(str(error))}))
 
     def _tell_point(self) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from fleetpoll.jobs import Transition
+from fleetpoll.state.events import place
 
 STREAMS_MAX = 200
 TRANSITIONS_MAX = 200
@@ -32,6 +33,9 @@ HEADERS = [
 
 encode = msgspec.json.Encoder().encode
 
+Step = tuple[tuple[int, int], bytes]
+"""A transition: its place in the stream, and how it goes over the wire."""
+
 
 class Slot:
     """What a browser has not been told yet."""
@@ -40,8 +44,8 @@ class Slot:
         self.news, self.over = asyncio.Event(), asyncio.Event()
         self._latest: dict[str, bytes] = {}
         self._points: deque[bytes] = deque(maxlen=POINTS_KEPT)
-        self._steps: deque[bytes] = deque(maxlen=TRANSITIONS_MAX)
-        self._cursor, self._left_out = "", 0
+        self._steps: deque[Step] = deque(maxlen=TRANSITIONS_MAX)
+        self._last, self._left_out = (0, 0), 0
 
     def tell(self, kind: str, words: bytes) -> None:
         """Take in a message; one of the same kind that was not taken yet is replaced, but rows of history."""
@@ -51,13 +55,21 @@ class Slot:
             self._latest[kind] = words
         self.news.set()
 
-    def tell_steps(self, steps: Sequence[bytes], cursor: str, left_out: int = 0) -> None:
-        """Take in transitions: the latest are kept, the others counted."""
-        most = TRANSITIONS_MAX - len(self._steps)
-        self._left_out += left_out + max(0, len(steps) - max(0, most))
-        self._steps.extend(steps)
-        self._cursor = cursor
-        self.news.set()
+    def tell_steps(self, steps: Sequence[Step]) -> None:
+        """Take in transitions that it does not have yet: the latest are kept, the others counted."""
+        fresh = [step for step in steps if step[0] > self._last]
+        if fresh:
+            self._left_out += max(0, len(self._steps) + len(fresh) - TRANSITIONS_MAX)
+            self._steps.extend(fresh)
+            self._last = fresh[-1][0]
+            self.news.set()
+
+    def resume(self, missed: Sequence[Step]) -> None:
+        """Take in what came before, while some of what came after it was told already."""
+        steps = sorted({*missed, *self._steps})
+        self._steps.clear()
+        self._last = (0, 0)
+        self.tell_steps(steps)
 
     def end(self) -> None:
         """Let the browser go when it has what is there."""
@@ -70,8 +82,8 @@ class Slot:
         frames = [frame(kind, words) for kind, words in self._latest.items()]
         frames += [frame("point", words) for words in self._points]
         if self._steps:
-            words = b'{"transitions":[%s],"more":%d}' % (b",".join(self._steps), self._left_out)
-            frames.append(frame("transitions", words, self._cursor))
+            words = b'{"transitions":[%s],"more":%d}' % (b",".join(words for _, words in self._steps), self._left_out)
+            frames.append(frame("transitions", words, "{}-{}".format(*self._last)))
         self._latest.clear()
         self._points.clear()
         self._steps.clear()
@@ -83,6 +95,11 @@ def frame(kind: str, words: bytes, cursor: str = "") -> bytes:
     """A message as it goes over the wire; JSON has no line breaks."""
     numbered = f"id: {cursor}\n" if cursor else ""
     return f"{numbered}event: {kind}\ndata: ".encode() + words + b"\n\n"
+
+
+def step_of(transition: Transition) -> Step:
+    """A transition for the slots."""
+    return place(transition.cursor), encode(transition.public())
 
 
 class Streams:
@@ -122,8 +139,7 @@ class Streams:
     def tell_steps(self, steps: Sequence[Transition]) -> None:
         """Tell everybody of transitions. From any thread."""
         if self._slots and steps:
-            encoded = [encode(step.public()) for step in steps]
-            self._call(self._tell_steps, encoded, steps[-1].cursor)
+            self._call(self._tell_steps, [step_of(step) for step in steps])
 
     def _call(self, tell: object, *words: object) -> None:
         with suppress(RuntimeError):  # the loop has ended: nobody hears
@@ -135,9 +151,9 @@ class Streams:
         for slot in self._slots:
             slot.tell(kind, words)
 
-    def _tell_steps(self, steps: Sequence[bytes], cursor: str) -> None:
+    def _tell_steps(self, steps: Sequence[Step]) -> None:
         for slot in self._slots:
-            slot.tell_steps(steps, cursor)
+            slot.tell_steps(steps)
 
 
 class EventStream:

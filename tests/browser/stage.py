@@ -1,6 +1,4 @@
-"""What the dashboard is shown on: a real server, a simulated AWS with jobs in all moments of their lives, workers, and
-`fleetpoll dashboard` as a process.
-"""
+"""What the dashboard is shown on: a real server, a simulated AWS, jobs, workers, and `fleetpoll dashboard` as a process."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ FIELDS = ("align", "call-variants", "qc", "merge", "annotate")
 
 
 class Dashboard:
-    """`fleetpoll dashboard` on a free port, unless one is given; `words` are more of its arguments, `env` says which fleet it shows."""
+    """`fleetpoll dashboard` on a free port, unless one is given; `env` says which fleet it shows."""
 
     def __init__(self, env: Mapping[str, str], log: Path, *words: str, port: int | None = None) -> None:
         self.port, self.log = port or free_port(), log
@@ -81,7 +79,7 @@ class Stage:
 
     def submit(self, count: int, name: str, **life: Any) -> list[str]:
         """Jobs of that name, tracked."""
-        return self.rig.submit(count, job_name=name, job_definition=f"{name.split('-')[0]}:3", **life)
+        return self.rig.submit(count, job_name=name, job_definition=f"{name.partition('-')[0]}:3", **life)
 
 
 @contextmanager
@@ -89,7 +87,9 @@ def stage(folder: Path, settings: Settings, *, jobs: int = 0, workers: bool = Tr
     """A fleet with so many jobs, some of which end every second. The simulator allows no more than is configured."""
     with ExitStack() as stack:
         redis = stack.enter_context(server(folder / "redis", *DURABLE))
-        one = stack.enter_context(rig(settings, limited(settings.rate, seed=7, fail_share=0.08, retry_share=0.05), redis.url))
+        one = stack.enter_context(
+            rig(settings, limited(settings.rate, seed=7, fail_share=0.08, retry_share=0.05), redis.url)
+        )
         built = Stage(one, redis, folder)
         for number, name in enumerate(FIELDS if jobs else ()):
             lives = {"life_min_s": 20.0 + 10 * number, "life_max_s": 240.0 + 60 * number}

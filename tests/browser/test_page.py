@@ -28,7 +28,7 @@ def test_it_loads_and_says_how_the_fleet_is(page: Page, busy: Stage) -> None:
     expect(page.locator("#health-text")).to_contain_text("All well: 2 workers")
     assert page.title() == "● All well · genomics/eu-west-1 · fleetpoll"
     for tile in page.locator(".tile .value").all():
-        expect(tile).not_to_have_text("–")
+        expect(tile).not_to_have_text("\N{EN DASH}")
     assert page.locator("#worker-rows tr").count() == 2
     assert page.locator("#status-counts li").count() > 2
 
@@ -36,7 +36,7 @@ def test_it_loads_and_says_how_the_fleet_is(page: Page, busy: Stage) -> None:
 def test_a_transition_is_shown_within_two_seconds(page: Page, busy: Stage) -> None:
     """What a worker has seen is on the page within two seconds, in the feed as in the counts."""
     page.evaluate(NOTE)
-    page.wait_for_function("Object.keys(window.shownAt).length >= 5", timeout=20_000)
+    wait_until(lambda: page.evaluate("Object.keys(window.shownAt).length >= 5"), 20, "transitions in the feed")
     shown = page.evaluate("window.shownAt")
     known = {one.cursor: one.detected_ms for one in busy.rig.rooms.events.recent(2000)}
     waits_s = sorted((at - known[cursor]) / 1000 for cursor, at in shown.items() if cursor in known)
@@ -72,7 +72,7 @@ def test_a_name_is_text(watch: Callable[..., Watched], dashboard: Dashboard, bus
 def test_charts_are_drawn_and_told(page: Page) -> None:
     """Four charts; each says in words what it shows, and its series are buttons."""
     expect(page.locator(".plot canvas")).to_have_count(4)
-    page.wait_for_function("document.querySelectorAll('.plot-empty:not([hidden])').length === 0", timeout=60_000)
+    expect(page.locator(".plot-empty:visible")).to_have_count(0, timeout=60_000)
     words = page.locator(".chart .sr-only").first
     expect(words).to_contain_text("Granted: now")
     used = page.get_by_role("button", name="Used")
@@ -95,3 +95,27 @@ def test_a_new_fleet_is_told_how_to_begin(watch: Callable[..., Watched], folder:
         expect(page.locator("#start")).to_be_hidden()
         expect(page.locator(".banner-title")).to_have_text("No workers")
         expect(page.locator(".banner code")).to_have_text("fleetpoll worker -n 4")
+
+
+def test_several_fleets_can_be_switched(watch: Callable[..., Watched], folder: Path) -> None:
+    """The fleets of a file are in a list; the chosen one is in the address, and in all links from there."""
+    with stage(folder, Settings(fleet="one"), workers=False) as built:
+        file = folder / "fleets.toml"
+        file.write_text(f'redis_url = "{built.server.url}"\n[fleets.one]\n[fleets."two/x"]\n', encoding="utf-8")
+        built.submit(3, "first")
+        env = built.rig.environment() | {"FLEETPOLL_CONFIG": str(file)}
+        env.pop("FLEETPOLL_FLEET", None)
+        with Dashboard(env, folder / "dashboard.log") as served:
+            watched = watch()
+            watched.forgiven = "status of 40"
+            page = watched.open(served.url)
+            expect(page.locator("#tile-live .under")).to_contain_text("of 3 tracked")
+            page.get_by_label("Fleet").select_option("two/x")
+            expect(page.locator("#tile-live .under")).to_contain_text("of 0 tracked")
+            page.get_by_role("link", name="Workers", exact=True).click()
+            expect(page).to_have_url(f"{served.url}#/workers?fleet=two%2Fx")
+            page.go_back()
+            page.go_back()
+            expect(page.locator("#tile-live .under")).to_contain_text("of 3 tracked")
+            page.goto(f"{served.url}#/?fleet=three")
+            expect(page.locator(".banner-title")).to_have_text("The dashboard does not show this")

@@ -39,9 +39,7 @@ def test_without_controls_it_is_said_why(page: Page) -> None:
         expect(button).to_be_disabled()
 
 
-def test_nothing_is_shown_or_done_without_the_token(
-    watch: Callable[..., Watched], guarded: Dashboard, busy: Stage
-) -> None:
+def test_nothing_is_shown_or_done_without_the_token(watch: Callable[..., Watched], guarded: Dashboard, busy: Stage) -> None:
     """Without it there is a form and no data; a wrong one is told so; orders are refused and nothing changes."""
     watched = watch()
     watched.forgiven = REFUSED

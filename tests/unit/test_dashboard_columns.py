@@ -71,10 +71,10 @@ def test_there_is_no_link_to_what_is_not_known() -> None:
 async def told() -> bytes:
     """What a browser takes that was told far more than it takes."""
     slot = Slot()
-    for number in range(1_000):
+    for number in range(1, 1_001):
         slot.tell("status", b"%d" % number)
         slot.tell("point", b"%d" % number)
-        slot.tell_steps([b"%d" % number], f"{number}-0")
+        slot.tell_steps([((number, 0), b"%d" % number)])
     return slot.take()
 
 
@@ -84,7 +84,21 @@ def test_a_slow_browser_costs_no_more_than_a_quick_one() -> None:
     blocks = [dict(line.split(": ", 1) for line in text.split("\n")) for text in texts]
     by_kind = {block["event"]: block for block in blocks}
     assert [block["event"] for block in blocks].count("point") == POINTS_KEPT
-    assert by_kind["status"]["data"] == "999"
+    assert by_kind["status"]["data"] == "1000"
     steps = json.loads(by_kind["transitions"]["data"])
     assert (len(steps["transitions"]), steps["more"]) == (TRANSITIONS_MAX, 1_000 - TRANSITIONS_MAX)
-    assert by_kind["transitions"]["id"] == "999-0"
+    assert by_kind["transitions"]["id"] == "1000-0"
+
+
+async def resumed() -> list[bytes]:
+    """What a browser hears that was told of the third and the fourth before the second and the third were looked up."""
+    slot, steps = Slot(), [((number, 0), b"%d" % number) for number in range(6)]
+    slot.tell_steps(steps[3:5])
+    slot.resume(steps[2:4])
+    slot.tell_steps(steps[4:])
+    return slot.take().split(b"\n")
+
+
+def test_who_comes_back_hears_everything_once_and_in_order() -> None:
+    """However what was missed and what happens meanwhile overlap."""
+    assert asyncio.run(resumed())[:3] == [b"id: 5-0", b"event: transitions", b'data: {"transitions":[2,3,4,5],"more":0}']

@@ -113,7 +113,7 @@ export class Chart {
     return {
       width,
       height: HEIGHT,
-      padding: [10, 6, 0, 0],
+      padding: [10, 20, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "fleet" }, points: { size: 6 } },
       scales: { x: { time: true, range: () => this.window }, y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },

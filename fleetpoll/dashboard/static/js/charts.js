@@ -7,6 +7,7 @@ import { go, link } from "./route.js";
 
 export const RANGES = { 15: "15 min", 60: "1 h", 360: "6 h" };
 const AHEAD_S = 5;
+const LEAST_S = 180; // a young fleet has the whole width, from here on
 
 const SPECS = [
   {
@@ -63,6 +64,7 @@ export class Charts {
     this.history = history;
     this.charts = SPECS.map((spec) => new Chart(spec));
     this.range = 15;
+    document.head.append(h("link", { rel: "stylesheet", href: "static/vendor/uPlot.min.css" })); // no paint waits for it
     byId("chart-grid").replaceChildren(...this.charts.map((chart) => chart.element));
     byId("ranges").append(...Object.entries(RANGES).map(([minutes, label]) => rangeButton(minutes, label)));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.restyle());
@@ -79,7 +81,8 @@ export class Charts {
   draw() {
     if (!window.uPlot) return;
     const now = Math.max(this.history.end ?? 0, this.now?.() ?? 0);
-    const window_ = [now - this.range * 60, now + AHEAD_S];
+    const begin = Math.max(now - this.range * 60, Math.min(this.history.at[0] ?? 0, now - LEAST_S));
+    const window_ = [begin, now + AHEAD_S];
     for (const chart of this.charts) {
       chart.set([this.history.at, ...chart.spec.series.map((one) => this.history.column(one.name))], window_);
     }

@@ -71,6 +71,7 @@ export class Controls {
     if (action === "pin" && !byId("pin-form").reportValidity()) return;
     const deed = DEEDS[action];
     this.asked = { action, value };
+    byId("controls-result").replaceChildren();
     say(byId("confirm-title"), deed.title);
     say(byId("confirm-words"), deed.words(value, this.status));
     const yes = byId("confirm-yes");

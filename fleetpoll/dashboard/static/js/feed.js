@@ -6,7 +6,7 @@ import { jobLink } from "./route.js";
 import { ended } from "./statuses.js";
 
 const KEPT = 200;
-const SHORT = 12;
+const SHORT = 10;
 
 export class Feed {
   constructor() {

@@ -16,11 +16,13 @@ export function backlog_s(status) {
 
 /**
  * Findings, the worst first: {key, level: "bad" | "warn" | "info", title, advice, command?}.
- * `away` is the sentence of an error that keeps us from knowing more, `throttled` the recent share of throttled calls.
+ * `away` and `refused` are sentences of errors that keep us from knowing more: Redis is away, or the server does not answer
+ * such a question. `throttled` is the recent share of throttled calls.
  */
-export function findings(status, { away = "", lost = false, throttled = null } = {}) {
+export function findings(status, { away = "", lost = false, refused = "", throttled = null } = {}) {
   const found = [];
-  if (away) found.push(redisAway(away));
+  if (refused) found.push({ key: "refused", level: "bad", title: "The dashboard does not show this", advice: refused });
+  else if (away) found.push(redisAway(away));
   else if (lost) found.push(serverLost());
   if (status && !away) found.push(...troubles(status), ...workers(status), ...orders(status), ...allowance(status, throttled));
   const order = { bad: 0, warn: 1, info: 2 };

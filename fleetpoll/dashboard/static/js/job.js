@@ -128,7 +128,7 @@ function expected(job, now) {
 /** Each transition, and how long the job stayed in what it led to. */
 function timeline(job, now) {
   const steps = job.timeline;
-  if (!steps.length) return [h("li", { class: "muted" }, "No transition is kept: none was seen yet, or the stream has passed them.")];
+  if (!steps.length) return [h("li", { class: "muted" }, nothing(job))];
   return steps.map((one, n) => {
     const next = steps[n + 1]?.detected_at ?? (ended(one.to) ? null : now);
     const stay = next === null ? lateness(one) : `for ${span(next - one.detected_at)}${steps[n + 1] ? "" : " until now"}`;
@@ -144,5 +144,10 @@ function timeline(job, now) {
     );
   });
 }
+
+const nothing = (job) =>
+  job.timeline_complete === false
+    ? "The stream is still being read: come back in a moment."
+    : "No transition is kept: none was seen yet, or the stream has passed them.";
 
 const lateness = (one) => (one.stopped_at ? `noticed ${span(one.detected_at - one.stopped_at)} after it stopped` : "");

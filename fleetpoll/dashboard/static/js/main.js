@@ -26,6 +26,7 @@ class Page {
     this.session = null;
     this.status = null;
     this.away = "";
+    this.refused = "";
     this.lostSince = null;
     this.skew = 0;
     this.fleet = null;
@@ -106,6 +107,8 @@ class Page {
     show(byId("fleet-switch"), fleets.length > 1);
     byId("fleet-switch").replaceChildren(...fleets.map((name) => h("option", { value: name, selected: name === current }, name)));
     this.status = null;
+    this.refused = "";
+    this.history.load({});
     this.stream.open();
     this.#askAll();
   }
@@ -169,14 +172,14 @@ class Page {
     if (error.status === 401 && this.session?.signed_in !== false) this.begin();
     else if (error.status === 503) this.#takeTrouble(error.message);
     else if (error.status === 0) this.lostSince ??= performance.now() - LOST_MS;
-    else this.#takeTrouble(error.message);
+    else this.refused = error.message;
     if (again) setTimeout(again, 2000);
     this.#draw();
   }
 
   #takeStatus(status) {
     const back = this.away !== "" || this.status === null;
-    this.away = "";
+    this.away = this.refused = "";
     this.status = status;
     this.skew = status.now - Date.now() / 1000;
     say(byId("fleet-name"), status.fleet);
@@ -220,10 +223,10 @@ class Page {
 
   #draw() {
     if (!this.session) return;
-    const { status, away } = this;
+    const { status, away, refused } = this;
     const lost = this.lostSince !== null && performance.now() - this.lostSince >= LOST_MS;
     const throttled = this.history.share("throttled", "calls", THROTTLED_OVER_S);
-    this.said = showFindings(status, findings(status, { away, lost, throttled }));
+    this.said = showFindings(status, findings(status, { away, lost, refused, throttled }));
     const link_ = away ? "away" : (this.link ?? "connecting");
     mark(byId("link"), "data-state", link_);
     say(byId("link-text"), away ? "Redis away" : LINKS[link_]);
