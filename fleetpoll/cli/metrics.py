@@ -63,10 +63,10 @@ commands) needs INFO, too. SIGTERM or Ctrl-C: exit code 0.
 @setting("log_level", metavar="LEVEL", help="debug, info, warning or error.")
 @pass_asked
 def metrics(asked: Asked, *, host: str, port: int, once: bool, grafana: bool) -> None:
-    """Serve the figures of the fleet to Prometheus, read from Redis when they are scraped.
+    """Serve the figures of the fleet to Prometheus.
 
-    All fleets of the file, or the one of --fleet, by the label fleet. Figures are fleet-wide and exact, whatever became of
-    workers: one exporter is enough. While Redis is away, fleetpoll_up is 0.
+    They are read from Redis when they are scraped: fleet-wide and exact, whatever became of workers, so one exporter is
+    enough. All fleets of the file, or the one of --fleet, by the label fleet. While Redis is away, fleetpoll_up is 0.
     """
     if grafana:
         click.echo(dashboard())

@@ -100,7 +100,7 @@ def listening(host: str, port: int, handler: type[Handler]) -> Server:
     """A server that listens there. Raises SettingsError with what to do if that cannot be."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         raise SettingsError(f"--host {host!r} is no address that this machine knows: give one of its own.") from None
     bound = type("Bound", (Server,), {"address_family": family})
     try:

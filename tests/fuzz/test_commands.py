@@ -34,6 +34,7 @@ LAST: dict[str, list[str]] = {
     "wait": ["--timeout", "0"],
     "plan": ["--jobs", "0", "--life", "1:2"],
     "relay": ["--to", "ftp://nowhere"],
+    "metrics": ["--once"],
 }
 """What comes after the junk, for commands that would go on for ever or for long, were all of it good."""
 NOT_GIVEN = {"--follow", "--group", "--help", "--learnt", "--exec"}
@@ -149,6 +150,8 @@ REFUSED = [
         "simulate serve --port 70000",
         "simulate serve --port -1",
         "simulate serve --host =",
+        "metrics --port 70000",
+        "metrics --host =",
         "plan --jobs 99999999999999999999",
     ),
 ]

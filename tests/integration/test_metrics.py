@@ -191,7 +191,7 @@ def test_what_the_server_answers(given: Settings) -> None:
 
 
 def test_the_command_prints_once_serves_and_leaves(given: Settings, tmp_path: Path) -> None:
-    """--once is the page of all fleets of the file; a server says where it is, and leaves soon after SIGTERM with exit code 0."""
+    """--once is the page of all fleets of the file; a server says where it is, and leaves soon after SIGTERM with code 0."""
     cli, file = Cli(given.redis_url or "", given.fleet), tmp_path / "fleets.toml"
     file.write_text(f"[fleets.{given.fleet}]\n[fleets.second]\n")
     once = cli("--config", str(file), "metrics", "--once", FLEETPOLL_FLEET="")
