@@ -59,5 +59,5 @@ def answered(asked: Asked, question: str, *, as_json: bool) -> int:
     if as_json:
         emit({"probe": question, "good": verdict.good, "words": masked(verdict.words)})
     else:
-        click.echo(f"{'ok' if verdict.good else 'fail'}  {question}: {safe(masked(verdict.words))}")
+        click.echo(f"{'ok' if verdict.good else 'fail':<4}  {question}: {safe(masked(verdict.words))}")
     return exits.OK if verdict.good else exits.SOME_FAILED

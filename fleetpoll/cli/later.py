@@ -24,9 +24,10 @@ def load_extra(place: str, extra: str) -> Any:
     try:
         return load(place)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("fleetpoll"):
+        name = (error.name or "").partition(".")[0]
+        if name == "fleetpoll":
             raise
-        raise SettingsError(f"This needs {error.name}, which is not installed: pip install 'fleetpoll[{extra}]'.") from error
+        raise SettingsError(f"This needs {name}, which is not installed: pip install 'fleetpoll[{extra}]'.") from error
 
 
 class Later(click.Command):

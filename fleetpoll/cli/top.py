@@ -29,7 +29,7 @@ or status, f next fleet of the file, b pause the budget, d drain, ? help.
 def top(asked: Asked, interval: float) -> None:
     """Watch a fleet in the terminal: health, jobs, allowance, lag, workers and transitions, live.
 
-    It reads, some fifteen Redis commands a look however many jobs there are; what steers the fleet is asked about first.
+    It reads, some twenty Redis commands a look however many jobs there are; what steers the fleet is asked about first.
     While Redis is away it says so, and goes on by itself. Needs pip install 'fleetpoll[top]'.
     """
     fleets = asked.fleets()

@@ -102,7 +102,7 @@ def of_silence(status: FleetStatus) -> Iterator[Health]:
     if silent and status.alive:
         hosts = sorted({beat.facts.host for beat in status.workers if beat not in status.alive})
         words = f"{silent} of {plural(len(status.workers), 'worker')} fell silent, on {', '.join(hosts[:3])}."
-        advice = "Others took their jobs over. If they should run: see their logs and that host."
+        advice = "Others have their jobs. If they should run, see their logs and that host."
         yield Health(Level.WARN, words, advice)
 
 

@@ -57,19 +57,17 @@ class Top(App[None]):
         self.seen: Seen | None = None
         self.away: Away | None = None
         self._looker: Looker | None = None
+        self._head, self._health, self._panel = Static(id="title"), Static(id="health"), Static(id="panel")
+        self._body = VerticalScroll(self._panel, id="body")
+        self._asked = Input(placeholder="part of an id, a name or a status; Enter", id="filter", compact=True)
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
-        yield Static(id="title")
-        yield Static(id="health")
-        with VerticalScroll(id="body"):
-            yield Static(id="panel")
-        yield Input(placeholder="part of an id, a name or a status; Enter", id="filter", compact=True)
-        yield Footer(compact=True)
+        yield from (self._head, self._health, self._body, self._asked, Footer(compact=True))
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self.query_one("#body").focus()
+        self._body.focus()
         self._begin()
 
     def on_unmount(self) -> None:
@@ -109,10 +107,10 @@ class Top(App[None]):
     def _draw(self) -> None:
         if self._looker is None:
             return
-        width, height = self.size.width, self.query_one("#body").size.height
-        self.query_one("#title", Static).update(self._title(width))
-        self.query_one("#health", Static).update(Text("\n").join(self._verdict()))
-        self.query_one("#panel", Static).update(Text("\n").join(self._lines(width - 1, height)))
+        width, height = self.size.width, self._body.size.height
+        self._head.update(self._title(width))
+        self._health.update(Text("\n").join(self._verdict()))
+        self._panel.update(Text("\n").join(self._lines(width - 1, height)))
 
     def _title(self, width: int) -> Text:
         """Which fleet, which tab, and when it was seen."""
@@ -167,10 +165,9 @@ class Top(App[None]):
 
     def action_ask_filter(self) -> None:
         """Ask for what transitions and jobs must have."""
-        asked = self.query_one("#filter", Input)
-        asked.add_class("asked")
-        asked.value = self.wanted
-        asked.focus()
+        self._asked.add_class("asked")
+        self._asked.value = self.wanted
+        self._asked.focus()
 
     def action_clear_filter(self) -> None:
         """Show everything again."""
@@ -182,8 +179,8 @@ class Top(App[None]):
 
     def _filtered(self, wanted: str) -> None:
         self.wanted = wanted
-        self.query_one("#filter").remove_class("asked")
-        self.query_one("#body").focus()
+        self._asked.remove_class("asked")
+        self._body.focus()
         self._draw()
 
     def action_help(self) -> None:

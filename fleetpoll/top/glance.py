@@ -10,7 +10,7 @@ from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.health import Health, health
 from fleetpoll.client.status import FleetStatus
 from fleetpoll.errors import RedisDenied
-from fleetpoll.figures import Figures, Point, Sample, point, points
+from fleetpoll.figures import Figures, Point, Sample, point
 from fleetpoll.jobs import Snapshot, Transition
 
 WINDOW_MS = 300_000
@@ -41,7 +41,7 @@ class Watcher:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._samples = deque[Sample]()
+        self._samples, self._points = deque[Sample](), deque[Point]()  # a point for each sample but the first
         self._feed = deque[Transition](maxlen=FEED_KEPT)
         self._begun = False
 
@@ -49,7 +49,8 @@ class Watcher:
         """The fleet as it is now. Raises StateError."""
         status = self._fleet.status(1)
         if not self._begun:
-            self._samples.extend(self._fleet.history(status.now_ms - WINDOW_MS))
+            for sample in self._fleet.history(status.now_ms - WINDOW_MS):
+                self._remember(sample)
             self._heard(self._fleet.rooms.events.recent(FEED_KEPT))
             self._begun = True
         self._remember(sample_of(status, self._fleet.figures()))
@@ -58,7 +59,7 @@ class Watcher:
         return View(
             status=status,
             health=health(status, recent, self._fleet.settings.freshness),
-            points=tuple(points(self._samples)),
+            points=tuple(self._points),
             now=self._since(NOW_MS),
             due=self._due(),
             feed=tuple(self._feed),
@@ -78,9 +79,13 @@ class Watcher:
         """The newest sample; a clock that was set back begins a new memory."""
         if self._samples and sample.at_ms <= self._samples[-1].at_ms:
             self._samples.clear()
+            self._points.clear()
+        if self._samples:
+            self._points.append(point(self._samples[-1], sample))
         self._samples.append(sample)
         while self._samples[0].at_ms < sample.at_ms - WINDOW_MS:
             self._samples.popleft()
+            self._points.popleft()
 
     def _since(self, span_ms: int) -> Point | None:
         """What happened in the last `span_ms`, or in as much of it as is known."""

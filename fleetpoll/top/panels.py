@@ -25,6 +25,8 @@ STATUSES = {
     "EXPIRED": "magenta",
     "REJECTED": "magenta",
 }
+ORDER = [JobStatus.UNSEEN, *(status for status in JobStatus if status is not JobStatus.UNSEEN)]
+"""As a job goes through them."""
 NAME, NUMBER = 10, 14
 """Columns of a status' name and of a figure."""
 LEFT_SHARE, LEFT_MAX = 0.45, 50
@@ -44,6 +46,7 @@ def overview(view: View, width: int, height: int, wanted: str = "") -> list[Text
     """All at a glance: jobs beside the sparklines, then troubles, workers, and as much of the feed as there is room for."""
     left = min(LEFT_MAX, int(width * LEFT_SHARE))
     lines = beside(jobs_by_status(view, left), sparklines(view, width - left), left)
+    lines = [clipped(line, width) for line in lines]
     lines += [*troubles(view.status, width), *workers(view.status, width, WORKERS_SHOWN)]
     return lines + feed(view.feed, width, max(1, height - len(lines) - 1), wanted)
 
@@ -59,7 +62,7 @@ def jobs_by_status(view: View, width: int) -> list[Text]:
     waiting = "" if view.due is None else f", {view.due:,} due"
     lines = [heading(f"{status.tracked:,} jobs, {status.live:,} live{waiting}", width - 1)]
     most, room = max(status.jobs.values(), default=0), width - NAME - NUMBER + 2
-    for name, count in status.jobs.items():
+    for name, count in sorted(status.jobs.items(), key=lambda row: ORDER.index(row[0])):
         line = Text(f"{name.value[:NAME]:<{NAME}}{count:>{NUMBER - 5},} ")
         lines.append(line.append(bar(count / most if most else 0.0, max(1, room)), STATUSES.get(name.value, "")))
     if not status.jobs:
@@ -175,9 +178,8 @@ def transition(moved: Transition) -> Text:
 
 def jobs(found: Sequence[tuple[str, Snapshot]], tracked: int, width: int, wanted: str = "") -> list[Text]:
     """Some jobs by status, those that changed last first."""
-    order = list(JobStatus)
     rows = [row for row in found if wanted.lower() in f"{row[0]} {row[1].job_name} {row[1].status}".lower()]
-    rows.sort(key=lambda row: (order.index(row[1].status), -row[1].changed_ms))
+    rows.sort(key=lambda row: (ORDER.index(row[1].status), -row[1].changed_ms))
     lines = [heading(f"{len(rows):,} of {tracked:,} jobs, whichever come first; fleetpoll jobs lists all", width)]
     for job_id, job in rows:
         name = job.status.value

@@ -166,8 +166,17 @@ def test_the_doctor_is_content(aws: Cli, rooms: Rooms) -> None:
 
     findings = {finding["check"]: finding["grade"] for finding in aws.objects("doctor")}
 
-    of_redis = {"redis", "topology", "durability", "eviction", "latency", "clock"}
-    assert set(findings) == of_redis | {"workers", "order", "budget", "aws"}
+    of_redis = {"redis", "topology", "durability", "eviction", "memory", "latency", "clock", "access"}
+    of_settings = {"freshness", "reach", "kept"}
+    assert set(findings) == of_redis | of_settings | {
+        "workers",
+        "releases",
+        "order",
+        "budget",
+        "throttles",
+        "credentials",
+        "aws",
+    }
     assert set(findings.values()) <= {"ok", "warn"}
     assert findings["aws"] == findings["workers"] == "ok"
     assert rooms.buckets["DescribeJobs"].view().tokens_granted == 1
