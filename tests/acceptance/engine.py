@@ -17,7 +17,10 @@ from tests.dockerfiles import ROOT, Stage, context, stages
 
 BUILD_S = 600
 BASE_PATH = f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-WRITABLE = "mount -t proc proc {m}/proc; mount --rbind /dev {m}/dev; mount -t tmpfs -o mode=1777,size=64m tmpfs {m}/tmp"
+WRITABLE = "; ".join(
+    ["mount -t proc proc {m}/proc", "mount --rbind /dev {m}/dev"]
+    + [f"mount -t tmpfs -o mode=1777,size=64m tmpfs {{m}}{place}" for place in ("/dev/shm", "/tmp")]  # noqa: S108 - of its own
+)
 
 
 def unavailable() -> str:

@@ -83,8 +83,14 @@ def test_workers_are_pid_1_on_a_root_that_is_read_only(image: Image, fleet: Rig)
         wait_until(lambda: fleet.rooms.ledger.sizes()[0] == 0, 60, "every job seen to its end")
         assert len(ids) == 200
 
-        assert one.exec("sh", "-c", "id -u; cat /proc/1/comm; touch /opt/x /home/fleetpoll/x").stdout == "10001\nfleetpoll\n"
-        assert "Read-only" in one.exec("touch", "/home/fleetpoll/x").stderr
+        for question in ("live", "ready"):
+            answered = one.exec("fleetpoll", "doctor", "--probe", question)
+            assert (answered.returncode, answered.stderr) == (0, ""), answered.stdout
+
+        assert (
+            one.exec("sh", "-c", "id -u; cat /proc/1/comm; touch /opt/x /var/lib/fleetpoll/x").stdout == "10001\nfleetpoll\n"
+        )
+        assert "Read-only" in one.exec("touch", "/var/lib/fleetpoll/x").stderr
         assert one.exec("touch", f"{TMP}/x").returncode == 0
         assert one.exec("sh", "-c", "sleep 0.2 & sleep 0.2 &").returncode == 0
         wait_until(lambda: len(one.children(one.first)) == 2, 10, "the orphans buried, the pollers there")

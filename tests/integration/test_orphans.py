@@ -46,6 +46,6 @@ def test_pid_1_buries_orphans_and_leaves_its_own_exit_codes_alone() -> None:
 
 def test_who_is_not_pid_1_waits_for_nobody() -> None:
     """Elsewhere the children of a process are its own affair."""
-    with subprocess.Popen(["true"]) as child:
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
         assert bury_orphans([]) == 0
         assert child.wait() == 0

@@ -149,6 +149,12 @@ def test_a_relay_finishes_what_is_under_way() -> None:
     assert relay["init"] is True  # for orphans of commands of --exec
 
 
+def test_the_dashboard_has_room_for_its_index() -> None:
+    """What the index of jobs keeps out of memory is in /tmp, and may be some hundred MB."""
+    (place,) = SERVICES["dashboard"]["tmpfs"]
+    assert place.startswith(f"{TMP}:size=1g,")
+
+
 def test_no_secret_is_in_the_file() -> None:
     """What must stay secret comes from the environment, and the dashboard has no token that everybody knows."""
     for service in SERVICES.values():

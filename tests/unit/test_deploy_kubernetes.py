@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from fleetpoll.metrics.families import FAMILIES
 from fleetpoll.settings import load
 from tests.deploying import AFTER_DRAIN_S, DEPLOY, TMP, VARIABLES, documents, parsed
+from tests.prometheus import promtool
 
 HERE = DEPLOY / "kubernetes"
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((HERE / "kustomization.yaml").read_text())
@@ -146,6 +149,13 @@ def test_workers_get_the_time_to_drain() -> None:
     assert DEPLOYMENTS["fleetpoll-worker"]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+def test_the_dashboard_has_room_for_its_index() -> None:
+    """What the index of jobs keeps out of memory is on the node's disk; and its one pod knows all sessions."""
+    (volume,) = [volume for volume in pod("fleetpoll-dashboard")["volumes"] if volume["name"] == "tmp"]
+    assert volume["emptyDir"] == {"sizeLimit": "1Gi"}
+    assert DEPLOYMENTS["fleetpoll-dashboard"]["spec"]["replicas"] == 1
+
+
 def test_probes_are_patient() -> None:
     """Each has the time that a start of Python takes, and no worker is restarted for less than two minutes' silence."""
     one = container("fleetpoll-worker")
@@ -206,3 +216,26 @@ def test_components_can_be_added(tmp_path: Path, component: str, kind: str) -> N
         assert added["spec"]["scaleTargetRef"]["name"] == workers["metadata"]["name"]
     if kind not in FOREIGN:
         kubernetes_validate.validate(added, KUBERNETES[-1], strict=True)
+
+
+@pytest.mark.parametrize(("calls", "wanted"), [(2, 5000), (10, 0)])
+def test_keda_adds_workers_only_where_the_allowance_is_not_used_up(tmp_path: Path, calls: int, wanted: int) -> None:
+    """Prometheus itself answers the query: all due jobs while calls are to be had, none while due jobs wait for AWS."""
+    (scaled,) = [one for one in OBJECTS if one["kind"] == "ScaledObject"]
+    (trigger,) = scaled["spec"]["triggers"]
+    query = trigger["metadata"]["query"]
+    assert set(re.findall(r"fleetpoll_\w+", query)) <= {family.name for family in FAMILIES}
+    series = {
+        'fleetpoll_due_jobs{fleet="default"}': "5000x20",
+        'fleetpoll_calls_total{fleet="default",outcome="answered"}': f"0+{calls * 15}x20",
+        'fleetpoll_rate_granted{fleet="default",operation="DescribeJobs"}': "10x20",
+    }
+    expected = [{"labels": '{fleet="default"}', "value": wanted}]
+    case = {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [{"expr": query, "eval_time": "4m", "exp_samples": expected}],
+    }
+    (tmp_path / "case.yml").write_text(yaml.safe_dump({"tests": [case]}))
+
+    promtool("test", "rules", tmp_path / "case.yml")
