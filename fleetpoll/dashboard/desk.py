@@ -65,7 +65,8 @@ class Desk:
     def jobs(self, query: Query) -> dict[str, Any]:
         """A page of the table. What is shown is what the ledger says now, and fits what was asked for."""
         follower, shown = self.follower(), dict[str, Snapshot]()
-        follower.ready.wait(READY_S)
+        if not follower.ready.wait(READY_S):
+            self._census.size()  # that there are no jobs must not mean that Redis is away
         for _ in range(TRIES):
             found = follower.catalogue.page(query)
             records = self._census.get(found.ids)
