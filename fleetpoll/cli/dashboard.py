@@ -12,6 +12,14 @@ from fleetpoll.cli.render import say
 from fleetpoll.errors import SettingsError
 from fleetpoll.logs import configure
 
+try:
+    from fleetpoll.dashboard.server import Plan, serve
+    from fleetpoll.dashboard.shell import is_loopback
+except ModuleNotFoundError as error:
+    if error.name not in ("starlette", "uvicorn"):
+        raise
+    raise SettingsError("The dashboard needs its extra: pip install 'fleetpoll[dashboard]'.") from None
+
 TOKEN = "FLEETPOLL_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable
 EPILOG = """\b
 Examples:
@@ -54,17 +62,10 @@ def dashboard(  # noqa: PLR0913 - one argument an option
     secure: bool,
     root_path: str,
 ) -> None:
-    """Show the fleets of the file in a browser: health, rates, lags, jobs, workers and what happens.
+    """Show fleets in a browser: health, rates, lags, jobs, workers, events.
 
     Needs the extra: pip install 'fleetpoll[dashboard]'.
     """
-    try:
-        from fleetpoll.dashboard.server import Plan, serve  # noqa: PLC0415 - the extra may be missing
-        from fleetpoll.dashboard.shell import is_loopback  # noqa: PLC0415 - the same
-    except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
-            raise
-        raise SettingsError("The dashboard needs its extra: pip install 'fleetpoll[dashboard]'.") from None
     fleets = asked.fleets()
     token = token_of(token_file)
     if token is None and not is_loopback(host):

@@ -27,7 +27,11 @@ COMMANDS = (
     Later("wait", "wait:wait", "Wait until jobs have finished, or have started."),
     Later("events", "events:events", "Print the transitions that were seen, oldest first."),
     Later("relay", "relay:relay", "Send transitions on, to a webhook or a command: each at least once."),
-    Later("dashboard", "dashboard:dashboard", "Show the fleets in a browser."),
+    Later(
+        "dashboard",
+        "dashboard:dashboard",
+        "Show fleets in a browser: health, rates, lags, jobs, workers, events.",
+    ),
     Later("submit", "submit:submit", "Submit jobs to AWS Batch through the fleet's bucket."),
     Later("terminate", "ending:terminate", "Terminate jobs in any status, through the fleet's bucket."),
     Later("cancel", "ending:cancel", "Cancel jobs that have not started, through the fleet's bucket."),

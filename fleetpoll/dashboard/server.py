@@ -6,8 +6,9 @@ import asyncio
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -98,6 +99,11 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._dashboard, self._on_ready = dashboard, on_ready
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM, or Ctrl-C: to leave is what was asked for, not how it died. A second one does not wait for anybody."""
+        del sig, frame
+        self.force_exit, self.should_exit = self.should_exit, True
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, and say so."""
         await super().startup(sockets)
@@ -116,8 +122,7 @@ def serve(fleets: Sequence[Settings], plan: Plan, on_ready: Callable[[str], None
         host = f"[{plan.host}]" if ":" in plan.host else plan.host
         address = f"http://{host}:{door.getsockname()[1]}{plan.root_path}/"
         server = server_of(Dashboard(fleets, url, plan), plan, lambda: on_ready(address))
-        with suppress(KeyboardInterrupt):
-            server.run([door])
+        server.run([door])
 
 
 def server_of(dashboard: Dashboard, plan: Plan, on_ready: Callable[[], None]) -> Server:

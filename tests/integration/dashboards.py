@@ -67,9 +67,11 @@ class Browser:
         """Follow what happens, for as long as the block lasts."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         connection.request("GET", "/api/stream", headers=self.headers | {n.replace("_", "-"): v for n, v in headers.items()})
+        response = connection.getresponse()
         try:
-            yield Stream(connection.getresponse())
+            yield Stream(response)
         finally:
+            response.close()
             connection.close()
 
 
