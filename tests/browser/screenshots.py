@@ -1,7 +1,7 @@
 """Takes the pictures of the dashboard in docs/images, from a fleet at work: `python3 dev.py screenshots [--minutes M]`.
 
-The fleet works for some minutes before, with waves of new jobs and a while in which AWS throttles, so that the charts have
-something to show.
+The fleet works for some minutes before, with waves of new jobs and a while in which others spend half of the account's
+limit, so that the charts have something to show.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WAVES = {"align-HG002": 45, "call-variants-HG003": 90, "qc-run-0412": 20, "merge
 def main() -> None:
     """Let a fleet work, and take the pictures."""
     flags = argparse.ArgumentParser(description=__doc__)
-    flags.add_argument("--minutes", type=float, default=6.0, help="how long the fleet works before (default: 6)")
+    flags.add_argument("--minutes", type=float, default=5.0, help="how long the fleet works before (default: 5)")
     minutes = flags.parse_args().minutes
     with tempfile.TemporaryDirectory(prefix="fleetpoll-shots-") as folder, stage(Path(folder), SETTINGS, jobs=4000) as built:
         work(built, minutes * 60)
@@ -37,13 +37,13 @@ def main() -> None:
 
 
 def work(built: Stage, lasting_s: float) -> None:
-    """New jobs in waves; in the middle, AWS throttles for a while."""
+    """New jobs in waves; in the middle, others take half of the limit for a while."""
     begin, pause, wave = time.monotonic(), threading.Event(), 0
     while (elapsed := time.monotonic() - begin) < lasting_s:
-        throttled = 0.4 < elapsed / lasting_s < 0.5
-        built.rig.simulator.disturb("describe", reject_share=0.2 if throttled else 0.0)
+        crowded = 0.35 < elapsed / lasting_s < 0.65
+        built.rig.simulator.disturb("describe", tenant_rate=SETTINGS.rate / 2 if crowded else 0.0)
         name, life_s = list(WAVES.items())[wave % len(WAVES)]
-        built.submit(20 + 30 * (wave // 6 % 3), name, job_queue="spot", life_min_s=life_s / 3, life_max_s=life_s * 3.0)
+        built.submit(50 + 40 * (wave // 8 % 3), name, job_queue="spot", life_min_s=life_s / 3, life_max_s=life_s * 3.0)
         wave += 1
         pause.wait(3)
 

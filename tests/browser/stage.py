@@ -73,8 +73,9 @@ class Stage:
     folder: Path
 
     def dashboard(self, *words: str, token: str | None = None, port: int | None = None) -> Dashboard:
-        """Another dashboard on this fleet."""
+        """Another dashboard on this fleet. It asks no AWS, so it need not know that this one is a simulator."""
         env = self.rig.environment() | ({"FLEETPOLL_DASHBOARD_TOKEN": token} if token else {})
+        del env["AWS_ENDPOINT_URL_BATCH"]
         return Dashboard(env, self.folder / f"dashboard-{secrets.token_hex(3)}.log", *words, port=port)
 
     def submit(self, count: int, name: str, **life: Any) -> list[str]:

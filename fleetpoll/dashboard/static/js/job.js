@@ -78,17 +78,16 @@ export class Job {
     byId("job-timeline").replaceChildren(...timeline(job, this.now()));
   }
 
+  /** Links to where AWS shows it, if that is known; a simulator has no console. */
   #links() {
     const { job } = this;
-    const links = [
+    const given = [
       [outside(job.log_url), "Log stream"],
       [outside(job.console_url), "AWS Batch console"],
     ];
-    return links.map(([url, words]) =>
-      url
-        ? h("a", { class: "button", href: url, target: "_blank", rel: "noreferrer noopener" }, words, h("span", { "aria-hidden": "true" }, " ↗"))
-        : h("span", { class: "muted" }, `No ${words.toLowerCase()} yet`),
-    );
+    const arrow = () => h("span", { "aria-hidden": "true" }, " ↗");
+    const links = given.filter(([url]) => url);
+    return links.map(([url, words]) => h("a", { class: "button", href: url, target: "_blank", rel: "noreferrer noopener" }, words, arrow()));
   }
 }
 

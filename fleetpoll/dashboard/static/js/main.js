@@ -228,6 +228,7 @@ class Page {
     const throttled = this.history.share("throttled", "calls", THROTTLED_OVER_S);
     this.said = showFindings(status, findings(status, { away, lost, refused, throttled }));
     const link_ = away ? "away" : (this.link ?? "connecting");
+    if (status || this.said.level === "bad") mark(document.body, "data-waiting", null);
     mark(byId("link"), "data-state", link_);
     say(byId("link-text"), away ? "Redis away" : LINKS[link_]);
     this.controls.show(this.session, status, away || lost);

@@ -34,7 +34,7 @@ function throttledTile({ calls }, history) {
   const recent = history.share("throttled", "calls", RECENT_S);
   const share = recent ?? (calls.total ? calls.throttled / calls.total : null);
   const level = share > 0.05 ? "warn" : null;
-  tile("throttled", percent(share), `${recent === null ? "of all calls" : "last 5 min"}; ${int(calls.throttled)} of ${int(calls.total)} ever`, level);
+  tile("throttled", percent(share), recent === null ? "of all calls" : `in 5 min; ${int(calls.throttled)} ever`, level);
 }
 
 function fillTile({ fill }, history) {
