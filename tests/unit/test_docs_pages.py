@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
+import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -193,6 +194,16 @@ def test_the_runbook_has_a_section_for_each_alarm() -> None:
         rules = ALERTS.read_text(encoding="utf-8")
         assert {*re.findall(r"alert: (\w+)", rules)} == set(told)
         assert {*re.findall(r"runbook_url: \S*#(\w+)", rules)} <= anchors(page)
+
+
+def test_the_layers_are_those_that_the_linter_holds() -> None:
+    """From the top to the bottom, with all modules of each."""
+    told = next(block.text for block in blocks(DOCS / "explanation.md") if block.text.startswith("cli →"))
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = [layer.replace("fleetpoll.", "").split(" | ") for layer in contracts[0]["layers"]]
+    assert [sorted(part.strip() for part in layer.split(",")) for layer in told.split("→")] == [
+        sorted(one) for one in layers
+    ]
 
 
 def test_the_readme_is_short() -> None:
