@@ -10,7 +10,8 @@ export function lifeBar(job, now) {
   const waited = (job.started_at ?? end) - job.created_at;
   const ran = job.started_at ? end - job.started_at : 0;
   const parts = [part("RUNNABLE", waited), part(job.stopped_at ? job.status : "RUNNING", ran)];
-  const words = [`Waited ${span(waited)}`, job.started_at ? `${job.stopped_at ? "ran" : "runs for"} ${span(ran)}` : ""];
+  const waiting = job.attempt > 1 && job.started_at ? `${span(waited)} until attempt ${job.attempt} started` : `Waited ${span(waited)}`;
+  const words = [waiting, job.started_at ? `${job.stopped_at ? "ran" : "runs for"} ${span(ran)}` : ""];
   return [h("div", { class: "life-bar", "aria-hidden": "true" }, parts), h("p", { class: "muted" }, words.filter(Boolean).join(", "))];
 }
 
