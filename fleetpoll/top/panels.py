@@ -119,7 +119,7 @@ def troubles(status: FleetStatus, width: int) -> list[Text]:
     for trouble in status.troubles:
         lasting = span(max(0, status.now_ms - trouble.since_ms) / 1000)
         who = f"{plural(trouble.workers, 'worker')} on {', '.join(trouble.hosts)} for {lasting}"
-        lines.append(Text(f"! {trouble.kind}: {who}. {safe(trouble.words)}", style="red"))
+        lines.append(Text(safe(f"! {trouble.kind}: {who}. {trouble.words}"), style="red"))
         lines.append(Text(f"  → {safe(trouble.advice)}"))
     return [clipped(line, width) for line in lines]
 
