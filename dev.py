@@ -3,8 +3,12 @@
     python3 dev.py demo  [options of `fleetpoll demo`]     see the fleet work, in the terminal
     python3 dev.py test  [options of pytest] [--soak]      run the tests; --soak: the minutes-long ones instead
     python3 dev.py test-airflow  [the same]                run those that need Airflow, in a venv of their own
+    python3 dev.py test-browser  [options of pytest]       run those of the dashboard's page, in the system's own Chromium
+    python3 dev.py screenshots                             take the pictures of the dashboard in docs/images anew
     python3 dev.py lint                                    ruff, mypy, import-linter, the house rules
     python3 dev.py bench [options of the benchmarks]       measure
+    python3 dev.py docs                                    write the generated pages, and build the site into site/
+    python3 dev.py test-docs                               run every command that the docs show, page by page
     python3 dev.py chaos [--minutes M] [--seed S] …        break everything at random, and hold the fleet to its promises
     python3 dev.py release-check [TAG]                     do version, CHANGELOG.md and tag agree? Prints what is new
 
@@ -19,6 +23,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -32,6 +37,7 @@ BIN = VENV / "bin"
 PYTHON_MIN = (3, 11)
 USAGE = 2
 BESIDE = ["tests/unit", "tests/integration", "tests/security", "tests/fuzz"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PINS = "constraints.txt"
 PINS_AIRFLOW = "benchmarks/contenders/requirements-airflow.txt"
 
@@ -41,7 +47,7 @@ TOOLS = ["pip", "hatchling", "editables"]  # this pip knows --group; the others 
 LEVELS = {
     "runtime": ["--no-build-isolation", "--editable", ".[embedded]"],
     "dev": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev"],
-    "docs": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "docs"],
+    "docs": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev", "--group", "docs"],
     "bench": ["--no-build-isolation", "--editable", ".[embedded]", "--group", "dev", "--group", "bench"],
     "airflow": ["--no-build-isolation", "--editable", ".[embedded,airflow]", "pytest", "pytest-timeout"],
 }
@@ -97,6 +103,24 @@ def test_airflow(rest: list[str]) -> int:
     return become(VENV_AIRFLOW / "bin" / "python", *pytest_words(rest), "-W", "default", *where)
 
 
+def test_browser(rest: list[str]) -> int:
+    """Run the tests of the dashboard's page, unless there is no browser to run them in."""
+    if not any(shutil.which(name) for name in BROWSERS):
+        print(
+            "dev.py: no Chromium is on the PATH, so the page is not tested. On Debian and Ubuntu: apt-get install chromium"
+        )
+        return 0
+    ensure("dev")
+    where = [] if any(word.startswith("tests/") for word in rest) else ["tests/browser"]
+    return become(BIN / "python", *pytest_words(rest), *where)
+
+
+def screenshots(rest: list[str]) -> int:
+    """Take the pictures of the dashboard, from a fleet at work."""
+    ensure("dev")
+    return become(BIN / "python", "-m", "tests.browser.screenshots", *rest)
+
+
 def pytest_words(rest: list[str]) -> list[str]:
     """How to call pytest: --soak is a word of ours."""
     marks = "soak" if "--soak" in rest else "not soak"
@@ -115,6 +139,22 @@ def chaos(rest: list[str]) -> int:
     """Break everything."""
     ensure("dev")
     return become(BIN / "python", "-m", "tests.chaos", *rest)
+
+
+def docs(rest: list[str]) -> int:
+    """Write the pages that follow from the code, then build the site; a link that leads nowhere fails."""
+    if rest:
+        print("dev.py: docs takes no arguments.")
+        return USAGE
+    ensure("docs")
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"  # its advertisement for another program is no warning of ours
+    return run_all([[BIN / "python", "-m", "docs.making"], [BIN / "mkdocs", "build", "--strict", "--quiet"]])
+
+
+def test_docs(rest: list[str]) -> int:
+    """Run every command that the docs show."""
+    ensure("dev")
+    return become(BIN / "python", "-m", "pytest", "-m", "soak or not soak", "tests/acceptance/test_docs_run.py", *rest)
 
 
 def release_check(rest: list[str]) -> int:
@@ -234,8 +274,12 @@ COMMANDS = {
     "demo": demo,
     "test": test,
     "test-airflow": test_airflow,
+    "test-browser": test_browser,
+    "screenshots": screenshots,
     "lint": lint,
     "bench": bench,
+    "docs": docs,
+    "test-docs": test_docs,
     "chaos": chaos,
     "release-check": release_check,
 }

@@ -135,6 +135,35 @@ def by_processes(measurements: Sequence[Measurement]) -> Any:
     return figure
 
 
+def at_a_glance(measurements: Sequence[Measurement]) -> Any:
+    """What share of each contender's calls AWS throttles, and how late it notices an end: the question in one picture."""
+    figure, panels = plt.subplots(1, 2, sharey=True, figsize=(8, 3.2))
+    best_last = sorted(measurements, key=lambda m: median_of(m, "lag_mean_s"), reverse=True)
+    for axes, name, title, form in (
+        (panels[0], "throttled_share", "calls throttled", "{:.1%}"),
+        (panels[1], "lag_mean_s", "mean lag, s (logarithmic)", "{:.1f} s"),
+    ):
+        bars = axes.barh(
+            [plain(m) for m in best_last],
+            [median_of(m, name) for m in best_last],
+            color=[COLOURS[2] if m["contender"] == "fleetpoll" else INK for m in best_last],
+        )
+        axes.bar_label(bars, fmt=form.format, padding=3, color=INK, fontsize=9)
+        axes.set(title=title, xticks=[])
+        axes.spines["bottom"].set_visible(False)
+        axes.grid(visible=False)
+    panels[0].set_xlim(0, 1.25)
+    panels[1].set(xscale="log", xlim=(1, 250))
+    panels[1].set_xticks([], minor=True)
+    return figure
+
+
+def median_of(measurement: Measurement, name: str) -> float:
+    """The median of a figure over the runs, in the phase that counts; 0 where it was not measured."""
+    found = [value for value in values(measurement, shown_phases(measurement)[-1], name) if value is not None]
+    return statistics.median(found) if found else 0.0
+
+
 def by_contender(
     measurements: Sequence[Measurement], x: str, y: str
 ) -> Iterator[tuple[str, list[tuple[float, float]], str]]:
@@ -206,6 +235,7 @@ def smooth(calls: Sequence[int], width_s: int) -> list[float]:
 
 
 PLOTS: dict[str, tuple[str, str, Callable[[Sequence[Measurement]], Any]]] = {
+    "at-a-glance": ("known", "5,000 jobs", at_a_glance),
     "known-lag": ("known", "5,000 jobs", lag_cdfs),
     "known-scale": ("known", "", lag_over_bound),
     "unknown": ("unknown", "", over_time),

@@ -60,22 +60,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     state_home: str | None = None  # where the embedded server keeps its data; none: the XDG state home
     fleet: FleetName = "default"  # one fleet is one AWS account and Region, hence one allowance
 
-    region: str | None = None  # none: as boto3 finds it
+    region: str | None = None  # the AWS Region; none: as boto3 finds it
     profile: str | None = None  # a profile of the AWS configuration files
     role_arn: RoleArn | None = None  # a role that is assumed; by the credentials of `profile`, else those that boto3 finds
     external_id: ExternalId | None = None  # what the role's trust policy wants to hear
-    endpoint_url: str | None = None  # none: AWS_ENDPOINT_URL_BATCH, else AWS itself
-    connect_timeout: Positive = 3.0
-    read_timeout: Positive = 20.0
+    endpoint_url: str | None = None  # where AWS Batch answers; none: AWS_ENDPOINT_URL_BATCH, else AWS itself
+    connect_timeout: Positive = 3.0  # the longest that a call may take to connect to AWS
+    read_timeout: Positive = 20.0  # the longest that a call may wait for AWS's answer
 
     rate: Positive = 10.0  # DescribeJobs calls per second, the hard ceiling of the whole fleet
     rate_min: Positive | None = None  # a throttled fleet never goes slower than this; none: min(0.5, rate)
     rate_start: Positive | None = None  # where the search for AWS's limit begins; none: min(5, rate)
     burst: Annotated[float, Meta(ge=1)] | None = None  # tokens that may pile up; none: max(1, granted rate / 4)
     submit_rate: Positive = 25.0  # SubmitJob calls per second; AWS states 50 per account and Region
-    terminate_rate: Positive = 10.0
-    cancel_rate: Positive = 10.0
-    list_rate: Positive = 2.0
+    terminate_rate: Positive = 10.0  # TerminateJob calls per second
+    cancel_rate: Positive = 10.0  # CancelJob calls per second
+    list_rate: Positive = 2.0  # ListJobs calls per second
     token_wait: Positive = 20.0  # the longest that a worker books ahead for a token
 
     cadence: Literal["learned", "elastic", "even"] = "learned"  # what decides when a job is looked at again
@@ -98,8 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     events_kept: Count = 1_000_000  # transitions kept in the stream, about
     finished_kept: Positive = 7 * 86_400.0  # how long the ledger keeps finished jobs
 
-    log_format: Literal["auto", "console", "json"] = "auto"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"  # auto: for people on a terminal, else JSON
+    log_level: Literal["debug", "info", "warning", "error"] = "info"  # the least that is logged
     tracing: bool = False  # workers send each pass as OpenTelemetry spans; OTEL_EXPORTER_OTLP_ENDPOINT says where to
 
     def __post_init__(self) -> None:

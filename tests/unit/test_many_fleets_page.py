@@ -38,7 +38,7 @@ def test_what_all_have_in_common_is_in_its_table() -> None:
 
 def test_every_command_that_it_shows_is_one() -> None:
     """The options between `fleetpoll` and the command are the root's."""
-    shown = re.findall(r"(?:^    |`)fleetpoll (?:--fleet \w+ )?([a-z]+)\b", PAGE, re.MULTILINE)
+    shown = re.findall(r"(?:^|`)fleetpoll (?:--fleet \w+ )?([a-z]+)\b", PAGE, re.MULTILINE)
 
     assert {"worker", "status", "budget", "doctor", "acl"} <= {*shown} <= {*root.commands}
 
