@@ -110,6 +110,8 @@ def test_several_fleets_can_be_switched(watch: Callable[..., Watched], folder: P
             watched.forgiven = "status of 40"
             page = watched.open(served.url)
             expect(page.locator("#tile-live .under")).to_contain_text("of 3 tracked")
+            built.rig.rooms.buckets["DescribeJobs"].pause(True)
+            expect(page.locator(".banner code", has_text="fleetpoll --fleet one budget resume")).to_be_visible()
             page.get_by_label("Fleet").select_option("two/x")
             expect(page.locator("#tile-live .under")).to_contain_text("of 0 tracked")
             page.get_by_role("link", name="Workers", exact=True).click()
