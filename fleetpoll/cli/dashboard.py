@@ -78,7 +78,7 @@ def dashboard(  # noqa: PLR0913 - one argument an option
 def token_of(file: Path | None) -> str | None:
     """The token, of the file or of the environment; None if there is none. Raises SettingsError."""
     if file is None:
-        return os.environ.get(TOKEN) or None
+        return os.environ.get(TOKEN, "").strip() or None
     try:
         return file.read_text(encoding="utf-8").strip() or None
     except (OSError, ValueError) as error:

@@ -81,14 +81,18 @@ class Api:
         return Json({"ok": True})
 
     async def session(self, request: Request) -> Response:
-        """Who is asked, and what he may do."""
-        gate = self._door.gate
+        """What there is, for who may know it, and how to come in for everybody."""
+        gate, signed_in = self._door.gate, self._door.in_session(request)
+        known = signed_in or not gate.token_needed
+        if not known and "authorization" in request.headers:
+            await self._door.enter(request)
+            known = True
         return Json(
             {
-                "fleets": list(self._desks()),
-                "version": version("fleetpoll"),
+                "fleets": list(self._desks()) if known else [],
+                "version": version("fleetpoll") if known else "",
                 "token_needed": gate.token_needed,
-                "signed_in": self._door.in_session(request),
+                "signed_in": signed_in,
                 "controls": gate.controls,
             }
         )
@@ -115,6 +119,7 @@ class Api:
         slot = desk.streams.join()
         try:
             await run_in_threadpool(desk.follower)
+            slot.tell(*await run_in_threadpool(desk.pulse.message))
             if cursor:
                 slot.resume(await run_in_threadpool(desk.missed, cursor))
         except BaseException:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -34,7 +35,7 @@ DEEP_MAX = 20_000
 """How far from both ends a page may be whose order no index has."""
 NUMBER = {status: number for number, status in enumerate(JobStatus)}
 
-_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(Transition).decode
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(list[Any]).decode
 
 COLUMNS = (*SORTS, "print", "round", "words")
 UPSERT = f"""
@@ -109,7 +110,7 @@ class Catalogue:
     def note(self, steps: Iterable[Transition]) -> None:
         """Keep transitions for the timelines, the latest `STEPS_MAX` of them."""
         with self._write():
-            rows = [(*place(step.cursor), step.job_id, _encode(step).decode()) for step in steps if step.job_id]
+            rows = [(*place(step.cursor), step.job_id, text_of(step)) for step in steps if step.job_id]
             self._db.executemany("INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?)", rows)
             self._kept += len(rows)
             if self._kept > STEPS_MAX * 1.1:
@@ -122,7 +123,9 @@ class Catalogue:
         """The last transitions of a job that are kept, oldest first."""
         with self._lock:
             sql = "SELECT step FROM steps WHERE job_id = ? ORDER BY ms DESC, number DESC LIMIT ?"
-            return [_decode(text) for (text,) in self._db.execute(sql, (job_id, count))][::-1]
+            texts = [text for (text,) in self._db.execute(sql, (job_id, count))]
+        names = Transition.__struct_fields__
+        return [msgspec.convert(dict(zip(names, _decode(text), strict=True)), Transition) for text in reversed(texts)]
 
     def close(self) -> None:
         """Forget everything."""
@@ -196,6 +199,11 @@ def row_of(job_id: str, job: Snapshot) -> tuple[str | int, ...]:
     """What of a job can be sorted, in the order of SORTS."""
     words = (job_id, job.job_name, NUMBER[job.status], job.job_queue, job.job_definition)
     return (*words, job.attempt, job.created_ms, job.started_ms, job.stopped_ms, job.tracked_ms, job.changed_ms)
+
+
+def text_of(step: Transition) -> str:
+    """A transition as it is kept: its values in their order."""
+    return _encode(msgspec.structs.astuple(step)).decode()
 
 
 def words_of(job_id: str, job: Snapshot) -> str:

@@ -66,6 +66,7 @@ class Desk:
         """A page of the table. What is shown is what the ledger says now, and fits what was asked for."""
         follower, shown = self.follower(), dict[str, Snapshot]()
         follower.ready.wait(READY_S)
+        self._census.size()  # a page without jobs never means that Redis is away
         for _ in range(TRIES):
             found = follower.catalogue.page(query)
             records = self._census.get(found.ids)

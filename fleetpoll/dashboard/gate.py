@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import math
+import re
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from fleetpoll.clock import Mono, system_mono
 from fleetpoll.errors import SettingsError
 
 TOKEN_MIN = 16
+TOKEN = re.compile(rf"[!-~]{{{TOKEN_MIN},1000}}")
 SESSIONS_MAX = 1_000
 SESSION_S = 12 * 3600.0
 WRONG_MAX = 10
@@ -40,10 +42,10 @@ class Gate:
     def __init__(self, token: str | None = None, *, controls: bool = False, mono: Mono = system_mono) -> None:
         if controls and token is None:
             raise SettingsError("Controls need a token: set FLEETPOLL_DASHBOARD_TOKEN, or name a file by --token-file.")
-        if token is not None and len(token) < TOKEN_MIN:
+        if token is not None and not TOKEN.fullmatch(token):
             raise SettingsError(
-                f"The dashboard's token is too short to be safe: take {TOKEN_MIN} characters or more,"
-                " as `openssl rand -hex 32` makes them."
+                f"The dashboard's token is too short to be safe, or has odd signs: take {TOKEN_MIN} letters and digits"
+                " or more, as `openssl rand -hex 32` makes them."
             )
         self._token, self.controls, self._mono = None if token is None else _hash(token), controls, mono
         self._sessions: OrderedDict[bytes, float] = OrderedDict()
