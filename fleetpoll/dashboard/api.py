@@ -119,6 +119,7 @@ class Api:
         slot = desk.streams.join()
         try:
             await run_in_threadpool(desk.follower)
+            slot.tell(*await run_in_threadpool(desk.pulse.message))
             if cursor:
                 slot.resume(await run_in_threadpool(desk.missed, cursor))
         except BaseException:

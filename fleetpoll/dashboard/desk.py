@@ -65,8 +65,8 @@ class Desk:
     def jobs(self, query: Query) -> dict[str, Any]:
         """A page of the table. What is shown is what the ledger says now, and fits what was asked for."""
         follower, shown = self.follower(), dict[str, Snapshot]()
-        if not follower.ready.wait(READY_S):
-            self._census.size()  # that there are no jobs must not mean that Redis is away
+        follower.ready.wait(READY_S)
+        self._census.size()  # a page without jobs never means that Redis is away
         for _ in range(TRIES):
             found = follower.catalogue.page(query)
             records = self._census.get(found.ids)

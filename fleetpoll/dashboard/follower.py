@@ -29,8 +29,8 @@ SIZE_EVERY_S = 5.0
 ROUND_EVERY_S = 600.0
 REST = 1.0
 """How long a chore rests after each step, as a multiple of what the step took."""
-SHARE = 0.003
-"""Rounds that only make sure take no more of a core than this."""
+SHARE, SHARE_BUSY = 0.003, 0.03
+"""Rounds that only make sure take no more of a core than this, and those because the ledger has another size."""
 STEP_IDS = 500
 BACK = 1_000
 DENIED_S = 5.0
@@ -160,7 +160,7 @@ class Follower:
         self.indexed = 1.0
         self.ready.set()
         now = time.monotonic()
-        self._next_size = now + max(SIZE_EVERY_S, worked_s * 10)  # where many come and go, rounds follow each other
+        self._next_size = now + max(SIZE_EVERY_S, worked_s / SHARE_BUSY)  # where jobs come and go it always differs
         self._next_round = now + max(ROUND_EVERY_S, worked_s / SHARE)
 
     def _look_back(self, cursor: str) -> Iterator[None]:

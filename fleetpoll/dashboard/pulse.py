@@ -76,20 +76,32 @@ class Pulse:
             if len(self._streams):
                 self._tell()
 
-    def _tell(self) -> None:
+    def message(self) -> tuple[str, bytes]:
+        """How things stand, as browsers that follow are told it: the status, or the trouble with Redis."""
         try:
-            self._streams.tell("status", encode(self.status()))
-            if time.monotonic() >= self._next_point:
-                self._next_point = time.monotonic() + POINT_EVERY_S
-                self._tell_point()
+            return "status", encode(self.status())
         except StateError as error:
-            self.forget()
-            self._streams.tell("trouble", encode({"error": masked(str(error))}))
+            return trouble(error)
+
+    def _tell(self) -> None:
+        self._streams.tell(*self.message())
+        if time.monotonic() >= self._next_point:
+            self._next_point = time.monotonic() + POINT_EVERY_S
+            try:
+                self._tell_point()
+            except StateError as error:
+                self.forget()
+                self._streams.tell(*trouble(error))
 
     def _tell_point(self) -> None:
         """The last row of history, if it was not told yet."""
-        since_ms = round(float(self._status["now"]) * 1000) - 60_000
+        since_ms = round(float(self.status()["now"]) * 1000) - 60_000
         last = list(points(self._fleet.history(since_ms)))[-1:]
         if last and last[0].at_ms > self._told_ms:
             self._told_ms = last[0].at_ms
             self._streams.tell("point", encode(row(last[0])))
+
+
+def trouble(error: StateError) -> tuple[str, bytes]:
+    """That Redis does not answer, or refuses, as a message."""
+    return "trouble", encode({"error": masked(str(error))})

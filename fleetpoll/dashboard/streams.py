@@ -52,7 +52,7 @@ class Slot:
         if kind == "point":
             self._points.append(words)
         else:
-            self._latest[kind] = words
+            self._latest = {kind: words}  # how things stand: a status, or trouble
         self.news.set()
 
     def tell_steps(self, steps: Sequence[Step]) -> None:
@@ -107,25 +107,20 @@ class Streams:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop, self._slots = loop, set[Slot]()
-        self._last: dict[str, bytes] = {}
 
     def __len__(self) -> int:
         """How many there are."""
         return len(self._slots)
 
     def join(self) -> Slot:
-        """A slot for one more, with how things stand."""
+        """A slot for one more."""
         slot = Slot()
-        for kind, words in self._last.items():
-            slot.tell(kind, words)
         self._slots.add(slot)
         return slot
 
     def leave(self, slot: Slot) -> None:
         """Forget one."""
         self._slots.discard(slot)
-        if not self._slots:
-            self._last.clear()  # nobody renews it
 
     def end(self) -> None:
         """Let all go."""
@@ -146,8 +141,6 @@ class Streams:
             self._loop.call_soon_threadsafe(tell, *words)  # type: ignore[arg-type]
 
     def _tell(self, kind: str, words: bytes) -> None:
-        if kind in ("status", "trouble") and self._slots:
-            self._last = {kind: words}  # how things stand is one or the other
         for slot in self._slots:
             slot.tell(kind, words)
 

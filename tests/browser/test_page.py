@@ -88,13 +88,15 @@ def test_charts_are_drawn_and_told(page: Page) -> None:
 def test_a_new_fleet_is_told_how_to_begin(watch: Callable[..., Watched], folder: Path) -> None:
     """Nobody works and nothing is tracked: three commands are shown, not nine empty tiles alone."""
     with stage(folder, Settings(fleet="new"), workers=False) as built, built.dashboard() as served:
-        page = watch().open(served.url)
+        watched = watch()
+        page = watched.open(served.url)
         expect(page.locator("#start li")).to_have_count(3)
         expect(page.locator("#health-text")).to_have_text("A new fleet: no workers yet, and no jobs.")
         built.submit(3, "first")
         expect(page.locator("#start")).to_be_hidden()
         expect(page.locator(".banner-title")).to_have_text("No workers")
         expect(page.locator(".banner code")).to_have_text("fleetpoll worker -n 4")
+        watched.leave()
 
 
 def test_several_fleets_can_be_switched(watch: Callable[..., Watched], folder: Path) -> None:
@@ -110,6 +112,8 @@ def test_several_fleets_can_be_switched(watch: Callable[..., Watched], folder: P
             watched.forgiven = "status of 40"
             page = watched.open(served.url)
             expect(page.locator("#tile-live .under")).to_contain_text("of 3 tracked")
+            built.rig.rooms.buckets["DescribeJobs"].pause(True)
+            expect(page.locator(".banner code", has_text="fleetpoll --fleet one budget resume")).to_be_visible()
             page.get_by_label("Fleet").select_option("two/x")
             expect(page.locator("#tile-live .under")).to_contain_text("of 0 tracked")
             page.get_by_role("link", name="Workers", exact=True).click()
@@ -119,3 +123,4 @@ def test_several_fleets_can_be_switched(watch: Callable[..., Watched], folder: P
             expect(page.locator("#tile-live .under")).to_contain_text("of 3 tracked")
             page.goto(f"{served.url}#/?fleet=three")
             expect(page.locator(".banner-title")).to_have_text("The dashboard does not show this")
+            watched.leave()

@@ -17,17 +17,21 @@ export function backlog_s(status) {
 /**
  * Findings, the worst first: {key, level: "bad" | "warn" | "info", title, advice, command?}.
  * `away` and `refused` are sentences of errors that keep us from knowing more: Redis is away, or the server does not answer
- * such a question. `throttled` is the recent share of throttled calls.
+ * such a question. `throttled` is the recent share of throttled calls, `fleet` the name that commands need to be told.
  */
-export function findings(status, { away = "", lost = false, refused = "", throttled = null } = {}) {
+export function findings(status, { away = "", lost = false, refused = "", throttled = null, fleet = "" } = {}) {
   const found = [];
   if (refused) found.push({ key: "refused", level: "bad", title: "The dashboard does not show this", advice: refused });
   else if (away) found.push(redisAway(away));
   else if (lost) found.push(serverLost());
   if (status && !away) found.push(...troubles(status), ...workers(status), ...orders(status), ...allowance(status, throttled));
   const order = { bad: 0, warn: 1, info: 2 };
-  return found.sort((one, other) => order[one.level] - order[other.level]);
+  found.sort((one, other) => order[one.level] - order[other.level]);
+  return found.map((one) => ({ ...one, command: named(one.command, fleet) }));
 }
+
+/** A command that is about one fleet of several says of which. */
+const named = (command, fleet) => (fleet ? command?.replace(/^fleetpoll (?=budget|fleet|plan|doctor)/, `fleetpoll --fleet ${fleet} `) : command);
 
 const redisAway = (words) => ({
   key: "redis",

@@ -226,7 +226,7 @@ class Page {
     const { status, away, refused } = this;
     const lost = this.lostSince !== null && performance.now() - this.lostSince >= LOST_MS;
     const throttled = this.history.share("throttled", "calls", THROTTLED_OVER_S);
-    this.said = showFindings(status, findings(status, { away, lost, refused, throttled }));
+    this.said = showFindings(status, findings(status, { away, lost, refused, throttled, fleet: this.#named() }));
     const link_ = away ? "away" : (this.link ?? "connecting");
     if (status || this.said.level === "bad") mark(document.body, "data-waiting", null);
     mark(byId("link"), "data-state", link_);
@@ -239,6 +239,12 @@ class Page {
       this.jobs.showChips(status);
     }
     this.#title();
+  }
+
+  /** The fleet's name, if there are several; '' if it need not be said. */
+  #named() {
+    const { fleets } = this.session;
+    return fleets.length > 1 ? (fleets.includes(this.fleet) ? this.fleet : fleets[0]) : "";
   }
 
   #title() {
