@@ -64,7 +64,7 @@ class History:
 
     def _run(self, text: str, now_ms: int | None) -> tuple[float, bool]:
         args = ("" if now_ms is None else now_ms, text, EVERY_MS, KEPT)
-        left_ms, added = self._scripts.run("sample", (self._keys.history,), args)
+        left_ms, added = self._scripts.run("sample", (self._keys.history, self._keys.totals), args)
         return left_ms / 1000, bool(added)
 
     def read(self, since_ms: int = 0) -> Iterator[Sample]:
