@@ -29,6 +29,7 @@ from fleetpoll.state.schedule import Lease, Look
 
 EPOCH_MS = 1_800_000_000_000
 EVENTS_KEPT = 10_000
+TOOK_S = 0.1
 WARM, QUICK = 400, 200
 TRIM = 0.1
 """The slowest and the fastest tenth of the settlements are left out: the machine's other business, not ours."""
@@ -80,7 +81,7 @@ class Mill:
         looks = [self._look(lease, job_id) for job_id in lease.jobs]
         lesson = Lesson(1e-3, *self._notebook.homework()) if teaches else None
         settled = self._rooms.schedule.settle(
-            lease, looks, events_kept=EVENTS_KEPT, asked=len(looks), lesson=lesson, now_ms=self._now_ms
+            lease, looks, events_kept=EVENTS_KEPT, asked=len(looks), took_s=TOOK_S, lesson=lesson, now_ms=self._now_ms
         )
         self._notebook.absorb(settled.pages)
 

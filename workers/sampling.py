@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from random import Random
 from typing import TYPE_CHECKING
 
-import structlog
-
 from fleetpoll.client.sampling import sample_of
-from fleetpoll.errors import RedisDenied
 from fleetpoll.state.history import EVERY_MS
 
 if TYPE_CHECKING:
@@ -18,8 +14,6 @@ if TYPE_CHECKING:
 
 SPREAD_S = 1.0
 """Workers ask up to so long after a sample is due, so that the first of them has kept it when the others ask."""
-
-log = structlog.get_logger("poller")
 
 
 class Sampler:
@@ -31,15 +25,10 @@ class Sampler:
 
     def sample(self) -> None:
         """Keep a sample, if it is time for one and nobody else has."""
-        self.at = self._mono() + EVERY_MS / 1000
+        self.at = self._mono() + EVERY_MS / 1000  # first: a sample that fails must not end work
         history = self._rooms.history
-        try:
-            left_s = history.due_in_s()
-            if left_s <= 0:
-                history.add(sample_of(self._rooms))
-                left_s = EVERY_MS / 1000
-        except RedisDenied as error:  # rights of an older release: no reason to leave jobs alone
-            log.warning("the history of the fleet is denied to this worker, so it keeps none", error=str(error))
-            self.at = math.inf
-        else:
-            self.at = self._mono() + left_s + self._rng.uniform(0.0, SPREAD_S)
+        left_s = history.due_in_s()
+        if left_s <= 0:
+            history.add(sample_of(self._rooms))
+            left_s = EVERY_MS / 1000
+        self.at = self._mono() + left_s + self._rng.uniform(0.0, SPREAD_S)

@@ -20,9 +20,9 @@ def loaded(settings: Settings) -> type[Tracing] | None:
         return None
     try:
         from fleetpoll.tracing import Tracing  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
+    except ImportError:
         hint = "pip install 'fleetpoll[tracing]', or set tracing = false"
-        raise SettingsError(f"tracing is on, but {error.name} is not installed: {hint}.") from None
+        raise SettingsError(f"tracing is on, but OpenTelemetry is not installed: {hint}.") from None
     return Tracing
 
 

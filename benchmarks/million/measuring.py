@@ -31,6 +31,7 @@ from fleetpoll.state.schedule import Lease, Look
 
 EVENTS_KEPT = 10_000
 MOVED = 0.04
+TOOK_S = 0.1
 TURNS, QUICK = 1_000, 100
 CHILDREN = 10_000
 STEPS = 20
@@ -110,7 +111,7 @@ class Mill:
         looks = [self._look(lease, job_id) for job_id in lease.jobs]
         lesson = Lesson(1e-3, *self._notebook.homework())
         moment = {"events_kept": EVENTS_KEPT, "asked": len(looks), "now_ms": self._now_ms}
-        self._notebook.absorb(self._rooms.schedule.settle(lease, looks, lesson=lesson, **moment).pages)
+        self._notebook.absorb(self._rooms.schedule.settle(lease, looks, lesson=lesson, took_s=TOOK_S, **moment).pages)
 
     def floor(self) -> None:
         """A hundred jobs are moved to the end of a lease, read, and moved to another due time, by the least that can."""

@@ -11,9 +11,9 @@ all of it, while many fleets spread over the Cluster.
 | finished         | zset    | finished job id -> ms when it was settled; the janitor sweeps by it                     |
 | events           | stream  | transitions, about `events_kept` of them; and the consumer groups that read them        |
 | letters          | stream  | transitions that a relay could not deliver, about 10,000 of them                        |
-| totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims         |
+| totals           | hash    | calls, throttled, failed, ids: DescribeJobs calls since the fleet began; claims; sampled |
 | figures          | hash    | histograms of lags, ages and calls, transitions, leases that expired (state/figures.py)  |
-| history          | stream  | a sample of all figures every 10 s, for 6 hours: some 2 MB (state/history.py)           |
+| history          | stream  | a sample of all figures every 10 s, for 6 hours: 2 to 3 MB (state/history.py)           |
 | broods           | hash    | array whose children are followed -> how far that has come (see brood.lua)              |
 | children         | zset    | children of those arrays that are not over; who is not on the schedule sleeps           |
 | started          | zset    | those of them that were seen to have started                                            |

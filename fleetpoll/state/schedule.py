@@ -49,23 +49,25 @@ class Lease:
     lent_ms: int = 0  # how long the jobs are lent
     price: float | None = None  # ln p of a look; None: nobody has learnt anything yet
     scores: dict[str, float] = field(default_factory=dict)
+    looked: dict[str, int] = field(default_factory=dict)  # see looked_ms
     followed: frozenset[str] = frozenset()  # arrays whose children are followed
     sleepers: frozenset[str] = frozenset()  # children of those, which sleep again when they are settled and not over
 
     def looked_ms(self, job_id: str) -> int:
         """When a job was looked at last, within a part of a hundred of what has passed; 0 if that is not known."""
-        return looked_ms(self.scores.get(job_id, 0.0))
+        return self.looked.get(job_id, 0)
 
     def known_ms(self, job_id: str) -> int:
         """When a job was looked at last, or tracked if it was never seen; 0 if nothing tells.
 
         One whose lease has run out was looked at before that began, at the latest.
         """
-        score = self.scores.get(job_id, 0.0)
+        if looked_ms := self.looked_ms(job_id):
+            return looked_ms
+        score, known = self.scores.get(job_id, 0.0), self.jobs[job_id]
         if not is_due_time(score):
             return int(score) - self.lent_ms
-        known = self.jobs[job_id]
-        return looked_ms(score) or (known.tracked_ms if known.status is JobStatus.UNSEEN else 0)
+        return known.tracked_ms if known.status is JobStatus.UNSEEN else 0
 
     def place(self, job_id: str) -> float:
         """The score that a job had, unless that was the fence of a lease that has run out: then it is due since."""
@@ -175,6 +177,7 @@ class Schedule:
         price, brood, due, texts = rest
         sleepers = frozenset(job_id for job_id in brood if ":" in job_id)
         records = {job_id: record(text) if text else Snapshot() for job_id, text in zip(due[::2], texts, strict=True)}
+        scores = dict(zip(due[::2], map(float, due[1::2]), strict=True))
         return Lease(
             fence=fence,
             jobs=records,
@@ -185,7 +188,8 @@ class Schedule:
             trusted_until=asked_at + visibility_s - margin_s,
             lent_ms=_ms(visibility_s),
             price=as_price(price),
-            scores=dict(zip(due[::2], map(float, due[1::2]), strict=True)),
+            scores=scores,
+            looked={job_id: looked_ms(score) for job_id, score in scores.items()},
             followed=frozenset(brood) - sleepers,
             sleepers=sleepers,
         )
@@ -258,12 +262,10 @@ def children_of(ids: Sequence[str], broods: Sequence[str | None]) -> Iterator[st
         yield from (f"{parent}:{number}" for number in range(int(_brood(brood)[0]) if brood else 0))
 
 
-def ages_ms(lease: Lease, looks: Sequence[Look], now_ms: int) -> Iterator[int]:
+def ages_ms(lease: Lease, looks: Sequence[Look], now_ms: int) -> list[int]:
     """How old what was known of each job is, as far as that is known."""
-    for look in looks:
-        known_ms = lease.known_ms(look.job_id)
-        if known_ms:
-            yield max(0, now_ms - known_ms)
+    known_ms = [lease.looked.get(look.job_id) or lease.known_ms(look.job_id) for look in looks]
+    return [max(0, now_ms - one_ms) for one_ms in known_ms if one_ms]
 
 
 def _settled(lease: Lease, looks: Sequence[Look]) -> list[Argument]:

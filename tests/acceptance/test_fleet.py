@@ -12,7 +12,9 @@ from benchmarks.rig import Rig, alive, limited, rig, wait_until
 from fleetpoll.jobs import JobStatus
 from fleetpoll.settings import Settings, load
 from fleetpoll.state.delays import is_due_time
+from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.roster import OrderKind
+from workers.telling import WAITING
 
 QUICK = {
     "connect_timeout": 1.0,
@@ -77,6 +79,26 @@ def test_killed_pollers_lose_nothing_and_are_replaced() -> None:
         assert_all_ended_once(fleet, 40)
         assert_api_side_is_clean(fleet)
         assert fleet.simulator.stats()["operations"]["describe"]["throttled"] == 0
+        assert_figures_are_those_of_the_stream(fleet, killed=6)
+
+
+def assert_figures_are_those_of_the_stream(fleet: Rig, killed: int) -> None:
+    """Each transition and each lag was counted once; the killed leave a lease each at most, and a call."""
+    figures, seen, tracked = fleet.rooms.ledger.figures(), Counter[Any](), fleet.rooms.ledger.get(fleet.ids)
+    lags_ms, cursor = list[int](), BEGINNING
+    while page := fleet.rooms.events.read(cursor):
+        seen.update((event.before, event.after) for event in page)
+        ended = (event for event in page if event.after.terminal)
+        lags_ms += [max(0, e.detected_ms - max(e.stopped_ms, tracked[e.job_id].tracked_ms)) for e in ended]
+        cursor = page[-1].cursor
+    described = fleet.simulator.stats()["operations"]["describe"]["calls"]
+
+    assert figures.transitions == seen
+    assert (figures.lags.count, round(figures.lags.total_s * 1000)) == (len(fleet.ids), sum(lags_ms))
+    assert described - killed <= figures.totals.calls == figures.durations.count <= described
+    assert figures.expired <= killed
+    assert {beat.facts.doing for beat in fleet.rooms.roster.workers()} <= {"starting", "idle", "asking AWS", WAITING}
+    assert len(list(fleet.rooms.history.read())) >= 1
 
 
 def test_a_drained_fleet_gives_its_leases_back() -> None:

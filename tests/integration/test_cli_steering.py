@@ -72,13 +72,16 @@ def test_orders_stand_until_they_are_taken_back(cli: Cli, rooms: Rooms) -> None:
 def test_workers_are_listed_with_their_last_beat(cli: Cli, rooms: Rooms) -> None:
     """Who has been silent for too long is told apart."""
     now_ms = rooms.roster.now_ms()
-    rooms.roster.beat("here", Facts("alpha", 1, now_ms, 5.0, 7, "1"))
+    rooms.roster.beat("here", Facts("alpha", 1, now_ms, 5.0, 7, "1", "asking AWS"))
     rooms.roster.beat("gone", Facts("beta", 2, now_ms + 1, 5.0), now_ms=now_ms - 60_000)
 
     here, gone = cli.objects("fleet", "workers")
 
     assert (here["id"], here["calls"], here["alive"], gone["alive"]) == ("here", 7, True, False)
-    assert re.search(r"beta +2 .* silent", cli("fleet", "workers").stdout)
+    assert (here["doing"], gone["doing"]) == ("asking AWS", "")
+    shown = cli("fleet", "workers").stdout
+    assert re.search(r"alpha +1 .* asking AWS", shown)
+    assert re.search(r"beta +2 .* silent", shown)
 
 
 def test_submit_prints_ids_and_tracks(aws: Cli, rooms: Rooms) -> None:

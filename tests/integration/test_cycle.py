@@ -183,7 +183,7 @@ def test_a_paused_bucket_calls_nobody(simulator: Simulator, rooms: Rooms, build:
     rooms.schedule.track(make_ids(5))
     rooms.buckets[DESCRIBE].pause(True)
 
-    assert build(simulator.url).run() == Pass(wait_s=PAUSED_RECHECK_S)
+    assert build(simulator.url).run() == Pass(wait_s=PAUSED_RECHECK_S, paused=True)
     assert (booked(rooms), claimable(rooms)) == (0, set(make_ids(5)))
 
 

@@ -21,6 +21,7 @@ from fleetpoll.simulator.process import Simulator
 from fleetpoll.state import connection
 from fleetpoll.state.keys import Keys
 from fleetpoll.state.rooms import Rooms, open_for_worker
+from fleetpoll.state.roster import OrderKind
 from tests.servers import server
 from workers.poller import Poller
 from workers.stopping import Stopping
@@ -85,6 +86,7 @@ def test_settings_that_will_not_do_end_a_poller_only_if_no_other_fleet_has_bette
         wait_until(lambda: all(own.roster.workers() for own in opened), 10, "beats everywhere")
         wait_until(lambda: opened[0].troubles.count() == 1, 10, "the trouble told")
         (one,) = opened[0].troubles.all()
+        wait_until(lambda: doing(opened[0]) == "AWS fails", 10, "a beat that says so")
 
     assert (one.trouble.kind, one.trouble.code) == ("denied", "SettingsError")
     assert [own.troubles.count() for own in opened[1:]] == [0, 0]
@@ -148,8 +150,36 @@ def test_one_lane_waits_for_a_token_and_the_others_take_those_that_are_there(
             wait_until(lambda: lane.calls > 10 and beaten._outrun.failures > 1, 10, "calls, and another lane outrun")
 
             assert [first.waits, second.waits].count(True) == 1
+            assert {first.doing, second.doing} == {"waiting for a token"}
             assert beaten.rooms.schedule.claim(60.0, margin_s=5.0).jobs  # type: ignore[union-attr] # it holds no lease
             assert beaten.rooms.buckets["DescribeJobs"].view().tokens_granted == 0
+
+
+def test_beats_say_what_a_worker_does(redis_url: str, fleets: list[Settings], opened: list[Rooms]) -> None:
+    """In a few words for operators."""
+    own = opened[0]
+    with (
+        Simulator(SimulatorConfig(seed=3, life_min_s=3600, life_max_s=3600)) as aws,
+        running(redis_url, [msgspec.structs.replace(fleets[0], endpoint_url=aws.url, beat=0.1, rate=0.5, token_wait=0.1)]),
+    ):
+        wait_until(lambda: doing(own) == "idle", 10, "nothing to do")
+
+        own.buckets["DescribeJobs"].pause(True)
+        own.schedule.track(aws.populate(10))
+        wait_until(lambda: doing(own) == "paused", 10, "a pause")
+
+        own.roster.command(OrderKind.DRAIN)
+        wait_until(lambda: doing(own) == "drained", 10, "a drain")
+
+        own.buckets["DescribeJobs"].pause(False)
+        own.roster.command(None)
+        wait_until(lambda: doing(own) == "asking AWS", 10, "a call")
+
+
+def doing(rooms: Rooms) -> str:
+    """What the one worker on the roster does, by its last beat."""
+    beats = rooms.roster.workers()
+    return beats[0].facts.doing if beats else ""
 
 
 def test_a_poller_waits_once_for_a_server_that_is_silent_when_it_leaves(

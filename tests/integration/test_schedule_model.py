@@ -5,6 +5,7 @@ The model does not foresee which jobs a claim takes, it says which it may take a
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import msgspec
@@ -62,6 +63,7 @@ class Model:
     events: list[tuple[str, JobStatus, JobStatus]] = field(default_factory=list)
     fences: set[str] = field(default_factory=set)
     last: dict[str, str] = field(default_factory=dict)
+    expired: int = 0
 
     def live(self) -> dict[str, Job]:
         """The jobs that are scheduled."""
@@ -72,11 +74,19 @@ class Model:
         due = [job_id for job_id, job in self.live().items() if job.due(now_ms)]
         return sorted(due, key=lambda job_id: (self.jobs[job_id].due_ms, bool(self.jobs[job_id].fence)))
 
-    def give_back(self, worker: str, due_ms: int) -> None:
-        """A worker claims: what it still held is due again."""
+    def give_back(self, worker: str, now_ms: int, due_ms: int) -> None:
+        """A worker claims: what it still held is due again. If its time had run out, that was not in good time."""
+        held = [job for job in self.live().values() if job.fence and job.fence == self.last.get(worker)]
+        self.expired += any(job.due_ms < now_ms for job in held)
+        for job in held:
+            job.fence, job.due_ms = "", due_ms
+
+    def lapse(self, fences: set[str]) -> None:
+        """Leases are found whose time ran out: what is left of them is plainly due."""
+        self.expired += len(fences)
         for job in self.live().values():
-            if job.fence and job.fence == self.last.get(worker):
-                job.fence, job.due_ms = "", due_ms
+            if job.fence in fences:
+                job.fence = ""
 
 
 class Workers(RuleBasedStateMachine):
@@ -87,7 +97,7 @@ class Workers(RuleBasedStateMachine):
         self._rooms, self._model, self._now_ms = rooms, Model(), START_MS
         self._leases: list[Lease] = []
         k = rooms.keys
-        rooms.client.delete(k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, k.leases)
+        rooms.client.delete(k.schedule, k.ledger, k.counts, k.finished, k.events, k.totals, k.leases, k.figures)
 
     @initialize()
     def begin(self) -> None:
@@ -174,6 +184,9 @@ class Workers(RuleBasedStateMachine):
             score = found.schedule[job_id]
             assert score == float(job.fence) if job.fence else is_due_time(score) and int(score) == job.due_ms, job_id
         assert [(e.job_id, e.before, e.after) for e in self._rooms.events.read("0-0")] == self._model.events
+        figures = self._rooms.ledger.figures()
+        assert figures.transitions == Counter((before, after) for _, before, after in self._model.events)
+        assert figures.expired == self._model.expired
 
     def _track(self, ids: list[str]) -> None:
         new = [job_id for job_id in ids if job_id not in self._model.jobs]
@@ -197,7 +210,7 @@ class Workers(RuleBasedStateMachine):
     def _claim(self, worker: str, patience_ms: int) -> Lease | Nothing:
         """Claim, and hold the answer against the model."""
         model, now_ms = self._model, self._now_ms
-        model.give_back(worker, now_ms - max(0, patience_ms))
+        model.give_back(worker, now_ms, now_ms - max(0, patience_ms))
         due, live = model.due(now_ms), model.live()
         answer = self._rooms.schedule.claim(
             VISIBILITY_MS / 1000,
@@ -226,10 +239,13 @@ class Workers(RuleBasedStateMachine):
         assert sum(job_id in lease.jobs for job_id in due) == min(LIMIT, len(due))
         late = [jobs[job_id].due_ms for job_id in lease.jobs]
         assert all(job_id in lease.jobs or jobs[job_id].due_ms >= max(late) for job_id in due)
+        assert all(jobs[job_id].due(self._now_ms) or not jobs[job_id].fence for job_id in lease.jobs), (
+            "somebody else holds it"
+        )
+        model.lapse({jobs[job_id].fence for job_id in lease.jobs} - {""})
         for job_id, record in lease.jobs.items():
             job = jobs[job_id]
             assert job.live
-            assert job.due(self._now_ms) or not job.fence, "somebody else holds it"
             assert record == job.record
             job.fence, job.due_ms = lease.fence, self._now_ms + VISIBILITY_MS
 

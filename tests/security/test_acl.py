@@ -16,6 +16,7 @@ from fleetpoll.cadence.dwell import Dwell, Group
 from fleetpoll.client.checkup.finding import Grade
 from fleetpoll.client.checkup.rounds import check_up
 from fleetpoll.client.fleet import Fleet
+from fleetpoll.client.sampling import sample_of
 from fleetpoll.clock import system_mono
 from fleetpoll.errors import RedisDenied
 from fleetpoll.janitor import Janitor
@@ -84,6 +85,7 @@ READS: dict[str, Deed] = {
     "dead letters": lambda rooms, _: list(Letters(rooms.client, rooms.keys).all()),
     "status": lambda _, fleet: fleet.status(),
     "due": lambda _, fleet: fleet.due(),
+    "figures": lambda _, fleet: (fleet.figures(), fleet.sample(), fleet.history()),
     "jobs": lambda _, fleet: list(fleet.jobs()),
     "get": lambda _, fleet: fleet.get(IDS),
     "events": lambda _, fleet: list(fleet.past_events(BEGINNING)),
@@ -125,6 +127,7 @@ WORKS: dict[str, Deed] = {
     "reserve": lambda rooms, _: rooms.buckets[DESCRIBE].refund(rooms.buckets[DESCRIBE].reserve(60.0)),  # type: ignore[arg-type]
     "penalize": USES["penalize"],
     "sweep": lambda rooms, _: Janitor(rooms, Settings()).sweep(),
+    "sample": lambda rooms, _: rooms.history.add(sample_of(rooms)),
     "listen": lambda rooms, _: listen(rooms),
 }
 DEEDS = {Role.READER: READS, Role.CLIENT: USES, Role.RELAY: RELAYS, Role.OPERATOR: STEERS, Role.WORKER: WORKS}
