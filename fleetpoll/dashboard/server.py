@@ -147,10 +147,12 @@ def listening(plan: Plan) -> socket.socket:
     """A socket that listens where the plan says. Raises SettingsError."""
     family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
     try:
-        return socket.create_server((plan.host, plan.port), family=family, backlog=CONNECTIONS_MAX)
+        door = socket.create_server((plan.host, plan.port), family=family, backlog=CONNECTIONS_MAX)
     except OSError as error:
         words = f"{plan.host}, port {plan.port}, cannot be listened on: {error.strerror}."
         raise SettingsError(f"{words} Choose another by --port, or --host.") from None
+    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves that out here, and it is 40 ms
+    return door
 
 
 def refused(request: Request, error: Exception) -> Response:
