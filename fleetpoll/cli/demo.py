@@ -41,7 +41,7 @@ View = Callable[["FleetStatus"], None]
 @click.command()
 @click.option("--jobs", type=click.IntRange(1, 100_000), default=3000, show_default=True, metavar="N", help="Jobs.")
 @click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N", help="Worker processes.")
-@life_option("How long jobs live, in seconds.  [default: 5:90]")
+@life_option("How long jobs live, in seconds.  [default: 5:45]")
 @click.option(
     "--limit",
     type=click.FloatRange(min=0.5),
@@ -58,7 +58,7 @@ def demo(asked: Asked, ctx: click.Context, jobs: int, workers: int, life: tuple[
     Starts a private Redis server, a pretend AWS Batch and real workers, lets them watch jobs until all have ended, and
     compares what the API saw with what the fleet says. Nothing is left behind, and no AWS account is touched.
     """
-    script = Script(jobs, workers, life or (5.0, 90.0), limit)
+    script = Script(jobs, workers, life or (5.0, 45.0), limit)
     redis_server = asked.fleets()[0].redis_server
     stopping = Stopping()
     stopping.on(signal.SIGINT, signal.SIGTERM)

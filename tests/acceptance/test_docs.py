@@ -24,9 +24,9 @@ EXAMPLES = [
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Rig]:
-    """A fleet at work on jobs that take a second or two."""
-    settings = Settings(rate=20, workers=1, freshness=0.5, log_format="json")
-    with rig(settings, limited(20, life_min_s=1, life_max_s=2, fail_share=0)) as fleet, fleet.workers():
+    """A fleet at work on jobs that take less than a second."""
+    settings = Settings(rate=20, workers=1, freshness=0.2, log_format="json")
+    with rig(settings, limited(20, life_min_s=0.4, life_max_s=0.8, fail_share=0)) as fleet, fleet.workers():
         fleet.await_pollers(1)
         yield fleet
 

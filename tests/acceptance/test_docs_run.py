@@ -104,6 +104,7 @@ def prepare(fleet: Rig, place: Sandbox) -> None:
     place.instead |= {
         ID: ids[1],
         "redis://localhost:6379/0": fleet.url,
+        "Settings()": f"Settings(redis_url={fleet.url!r})",
         "redis+cluster://redis-1,redis-2,redis-3": fleet.url,
         "/etc/fleetpoll/": f"{place.home}/",
     }
