@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 import msgspec
@@ -11,14 +12,15 @@ import pytest
 
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.sampling import sample_of
-from fleetpoll.figures import Figures
+from fleetpoll.figures import Figures, points
 from fleetpoll.jobs import JobStatus, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.process import Simulator
+from fleetpoll.state.allowance import Permit
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.history import EVERY_MS
-from fleetpoll.state.rooms import Rooms
+from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease, Look
 from tests.ids import make_ids
 from tests.integration.cycles import Build
@@ -228,6 +230,19 @@ def test_a_sampler_keeps_a_sample_and_waits_for_the_next(rooms: Rooms) -> None:
     assert len(list(rooms.history.read())) == 1
     assert 1009.0 < first.at < 1011.1
     assert 1009.0 < second.at < 1011.1
+
+
+def test_tokens_that_are_given_back_are_no_counter_that_begins_anew(rooms: Rooms) -> None:
+    """A fleet that is drained while its workers wait for tokens shows no rate of all that was ever granted."""
+    bucket = rooms.buckets[DESCRIBE]
+    permits = [bucket.reserve(60.0) for _ in range(4)]
+    before = sample_of(rooms)
+
+    assert bucket.refund(*[permit for permit in permits[1:] if isinstance(permit, Permit)]) == 3
+    after = replace(sample_of(rooms), at_ms=before.at_ms + 10_000)
+
+    assert bucket.view().tokens_granted == 1
+    assert [one.tokens_per_s for one in points([before, after])] == [0.0]
 
 
 def test_a_fleet_that_has_done_nothing_has_figures_too(rooms: Rooms, settings: Settings) -> None:
