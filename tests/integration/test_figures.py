@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -230,6 +231,26 @@ def test_a_sampler_keeps_a_sample_and_waits_for_the_next(rooms: Rooms) -> None:
     assert len(list(rooms.history.read())) == 1
     assert 1009.0 < first.at < 1011.1
     assert 1009.0 < second.at < 1011.1
+
+
+def test_a_sample_costs_little_and_a_look_whether_it_is_time_next_to_nothing(rooms: Rooms) -> None:
+    """Commands inside scripts are counted; however many jobs there are."""
+    rooms.schedule.track(make_ids(1000))
+    first, second = (Sampler(rooms, lambda: 1000.0, Random(1)) for _ in range(2))
+    before = commands(rooms)
+
+    first.sample()
+    then = commands(rooms)
+    second.sample()
+
+    assert then - before <= 25
+    assert commands(rooms) - then <= 5
+
+
+def commands(rooms: Rooms) -> int:
+    """How many commands the server has processed."""
+    info: Any = rooms.client.info("stats")
+    return int(info["total_commands_processed"])
 
 
 def test_tokens_that_are_given_back_are_no_counter_that_begins_anew(rooms: Rooms) -> None:
