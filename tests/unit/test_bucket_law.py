@@ -432,7 +432,7 @@ def test_a_refund_from_the_middle_takes_nobodys_place() -> None:
 
 
 def test_a_token_whose_time_has_come_is_lost_while_others_wait() -> None:
-    """They may sleep their last moment, and not hear that they moved up: whoever came now would go together with the last."""
+    """They may sleep their last moment, and not hear that they moved up: who came now would go together with the last."""
     world = World()
     bucket = world.bucket(rate=10)
     first, second, third = (bucket.reserve(60.0) for _ in range(3))
