@@ -123,7 +123,7 @@ class Sample:
     workers: int
     granted: float  # calls/s that the DescribeJobs bucket grants
     configured: float  # calls/s that it may grant at most
-    tokens: int  # DescribeJobs tokens granted since the fleet began
+    tokens: int  # DescribeJobs tokens granted since the fleet began, and be they given back
 
 
 @dataclass(frozen=True, slots=True)

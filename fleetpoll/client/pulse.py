@@ -54,19 +54,15 @@ class Pulse:
     def __init__(self, fleets: Iterable[str], mono: Mono = system_mono) -> None:
         self._fleets, self._mono, self._next = " ".join(fleets), mono, 0.0
         self._file: Path | None = None
-        self._begun = False
 
     def beat(self) -> None:
-        """Stamp, unless that was a moment ago. A file system that fails is no reason to end."""
+        """Stamp, unless that was a moment ago. A directory that is full, or gone as after a logout, is left for another."""
         now = self._mono()
-        if not self._begun:
-            self._begun, self._file = True, next(filter(None, map(begun, directories())), None)
-        if self._file is not None and now >= self._next:
-            self._next = now + EVERY_S
-            with suppress(OSError):
-                draft = self._file.with_suffix(".draft")
-                draft.write_text(f"{now:.3f} {self._fleets}\n")
-                draft.replace(self._file)  # at once: who reads finds the whole of it
+        if now < self._next:
+            return
+        self._next, stamp = now + EVERY_S, f"{now:.3f} {self._fleets}\n"
+        if self._file is None or not stamped(self._file, stamp):
+            self._file = next((file for file in map(begun, directories()) if file and stamped(file, stamp)), None)
 
     def end(self) -> None:
         """Leave nothing behind."""
@@ -82,7 +78,7 @@ def feel(fleets: Collection[str], mono: Mono = system_mono) -> list[Felt]:
         for pid, file in pulses(directory):
             with suppress(OSError, ValueError):
                 stamp, *serves = file.read_text().split()
-                if not set(fleets).isdisjoint(serves):
+                if not set(fleets).isdisjoint(serves) and not (pid in found and found[pid].alive):
                     found[pid] = Felt(pid, mono() - float(stamp))
     return [felt for pid, felt in sorted(found.items()) if exists(pid)]
 
@@ -119,10 +115,20 @@ def begun(directory: Path) -> Path | None:
         for pid, left in pulses(directory):
             if not exists(pid):
                 left.unlink(missing_ok=True)
-        file.touch()  # a file without a stamp is no pulse yet
     except OSError:
         return None
     return file
+
+
+def stamped(file: Path, stamp: str) -> bool:
+    """Whether the file takes a stamp: all of it at once, for those who read."""
+    draft = file.with_suffix(".draft")
+    try:
+        draft.write_text(stamp)
+        draft.replace(file)
+    except OSError:
+        return False
+    return True
 
 
 def pulses(directory: Path) -> Iterator[tuple[int, Path]]:

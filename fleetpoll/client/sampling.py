@@ -18,5 +18,5 @@ def sample_of(rooms: Rooms) -> Sample:
         workers=len(alive(rooms.roster.workers(), now_ms)),
         granted=bucket.granted,
         configured=bucket.configured,
-        tokens=bucket.tokens_granted,
+        tokens=bucket.tokens_ever,
     )

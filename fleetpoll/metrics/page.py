@@ -105,7 +105,7 @@ def outcomes(totals: Totals) -> dict[str, int]:
 def of_bucket(operation: str, view: BucketView) -> Iterator[Told]:
     """The allowance of one operation."""
     at = (operation,)
-    yield of.TOKENS, at, view.tokens_granted
+    yield of.TOKENS, at, view.tokens_ever
     yield of.THROTTLES, at, view.throttles
     yield of.RATE_CUTS, at, view.cuts
     yield of.GRANTED, at, view.granted

@@ -81,9 +81,15 @@ class BucketView:
     burst: float
     pinned: float | None
     paused: bool
-    tokens_granted: int
+    tokens_granted: int  # and not given back: as many as calls were paid for
     throttles: int
     cuts: int
+    given_back: int = 0
+
+    @property
+    def tokens_ever(self) -> int:
+        """Tokens that were granted, those that were given back among them: what a rate is taken of must never fall."""
+        return self.tokens_granted + self.given_back
 
 
 class SharedAllowance:
@@ -173,6 +179,7 @@ class SharedAllowance:
             tokens_granted=whole(stored, "c"),
             throttles=whole(stored, "x"),
             cuts=whole(stored, "k"),
+            given_back=whole(stored, "g"),
         )
 
     def _run(self, verb: str, now_us: int | None, *args: Argument) -> Any:

@@ -110,5 +110,5 @@ def sample_of(status: FleetStatus, figures: Figures) -> Sample:
         workers=len(status.alive),
         granted=bucket.granted,
         configured=bucket.configured,
-        tokens=bucket.tokens_granted,
+        tokens=bucket.tokens_ever,
     )

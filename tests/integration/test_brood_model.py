@@ -230,4 +230,4 @@ def test_no_interleaving_loses_a_child(rooms: Rooms) -> None:
 @pytest.mark.timeout(900)
 def test_no_interleaving_loses_a_child_in_minutes_of_trying(rooms: Rooms) -> None:
     """The same, with many more and longer ones."""
-    interleave(lambda: Brood(rooms), examples=2000, steps=50)
+    interleave(lambda: Brood(rooms), examples=700, steps=50)  # some 13 ms a step on a busy machine

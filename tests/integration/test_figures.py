@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
 
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.sampling import sample_of
-from fleetpoll.figures import Figures
+from fleetpoll.figures import Figures, points
 from fleetpoll.jobs import JobStatus, Transition
 from fleetpoll.settings import Settings
 from fleetpoll.simulator.config import Limit, Operation, SimulatorConfig
 from fleetpoll.simulator.process import Simulator
+from fleetpoll.state.allowance import Permit
 from fleetpoll.state.events import BEGINNING
 from fleetpoll.state.history import EVERY_MS
-from fleetpoll.state.rooms import Rooms
+from fleetpoll.state.rooms import DESCRIBE, Rooms
 from fleetpoll.state.schedule import Lease, Look
 from tests.ids import make_ids
 from tests.integration.cycles import Build
@@ -228,6 +231,39 @@ def test_a_sampler_keeps_a_sample_and_waits_for_the_next(rooms: Rooms) -> None:
     assert len(list(rooms.history.read())) == 1
     assert 1009.0 < first.at < 1011.1
     assert 1009.0 < second.at < 1011.1
+
+
+def test_a_sample_costs_little_and_a_look_whether_it_is_time_next_to_nothing(rooms: Rooms) -> None:
+    """Commands inside scripts are counted; however many jobs there are."""
+    rooms.schedule.track(make_ids(1000))
+    first, second = (Sampler(rooms, lambda: 1000.0, Random(1)) for _ in range(2))
+    before = commands(rooms)
+
+    first.sample()
+    then = commands(rooms)
+    second.sample()
+
+    assert then - before <= 25
+    assert commands(rooms) - then <= 5
+
+
+def commands(rooms: Rooms) -> int:
+    """How many commands the server has processed."""
+    info: Any = rooms.client.info("stats")
+    return int(info["total_commands_processed"])
+
+
+def test_tokens_that_are_given_back_are_no_counter_that_begins_anew(rooms: Rooms) -> None:
+    """A fleet that is drained while its workers wait for tokens shows no rate of all that was ever granted."""
+    bucket = rooms.buckets[DESCRIBE]
+    permits = [bucket.reserve(60.0) for _ in range(4)]
+    before = sample_of(rooms)
+
+    assert bucket.refund(*[permit for permit in permits[1:] if isinstance(permit, Permit)]) == 3
+    after = replace(sample_of(rooms), at_ms=before.at_ms + 10_000)
+
+    assert bucket.view().tokens_granted == 1
+    assert [one.tokens_per_s for one in points([before, after])] == [0.0]
 
 
 def test_a_fleet_that_has_done_nothing_has_figures_too(rooms: Rooms, settings: Settings) -> None:

@@ -187,13 +187,13 @@ def test_a_poller_waits_once_for_a_server_that_is_silent_when_it_leaves(
 ) -> None:
     """Not once for each fleet on it: the supervisor's patience would not outlast that."""
     monkeypatch.setattr(connection, "REPLY_TIMEOUT_S", 0.5)
-    many = [Settings(fleet=f"{fleet_name}-{number}", endpoint_url="http://127.0.0.1:9") for number in range(8)]
+    many = [Settings(fleet=f"{fleet_name}-{number}", endpoint_url="http://127.0.0.1:9") for number in range(12)]
     with server(tmp_path) as silent:
         try:
             with running(silent.url, many) as poller:
                 wait_until(lambda: all(lane.house_at > time.monotonic() for lane in poller._lanes), 10, "beats everywhere")
                 silent.signal(signal.SIGSTOP)
                 start = time.monotonic()
-            assert time.monotonic() - start < 2.0
+            assert time.monotonic() - start < 3.5  # a verb may be under way, which is tried three times; each in turn: 6 s
         finally:
             silent.signal(signal.SIGCONT)

@@ -431,8 +431,8 @@ def test_a_refund_from_the_middle_takes_nobodys_place() -> None:
     assert bucket.reserve(60.0).wait_s == pytest.approx(9.1, abs=1e-3)
 
 
-def test_a_token_whose_time_has_come_moves_everybody_up() -> None:
-    """One that is given back unused is the next one's."""
+def test_a_token_whose_time_has_come_is_lost_while_others_wait() -> None:
+    """They may sleep their last moment, and not hear that they moved up: who came now would go together with the last."""
     world = World()
     bucket = world.bucket(rate=10)
     first, second, third = (bucket.reserve(60.0) for _ in range(3))
@@ -440,10 +440,23 @@ def test_a_token_whose_time_has_come_moves_everybody_up() -> None:
     assert isinstance(third, Permit)
     world.loop.run(0.1)
 
-    assert bucket.refund(first) == 1
-    assert bucket.reconsider(third).wait_s == pytest.approx(0.1, abs=1e-3)
-    assert bucket.reserve(60.0).wait_s == pytest.approx(0.2, abs=1e-3)
+    assert bucket.refund(first) == 0
+    assert bucket.reconsider(third).wait_s == pytest.approx(0.2, abs=1e-3)
+    assert bucket.reserve(60.0).wait_s == pytest.approx(0.3, abs=1e-3)
     assert second.wait_s == pytest.approx(0.2, abs=1e-3)
+
+
+def test_a_token_whose_time_has_come_is_there_for_the_next_if_nobody_waits() -> None:
+    """It makes no burst of more than the bucket holds."""
+    world = World()
+    bucket = world.bucket(rate=10, burst=1.0)
+    only = bucket.reserve(60.0)
+    assert isinstance(only, Permit)
+    world.loop.run(0.15)
+
+    assert bucket.refund(only) == 1
+    assert bucket.reserve(60.0).wait_s == 0.0
+    assert bucket.reserve(60.0).wait_s == pytest.approx(0.1, abs=1e-3)
 
 
 def test_a_clock_set_back_makes_no_events_of_one() -> None:

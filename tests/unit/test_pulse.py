@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -54,6 +55,22 @@ def test_what_the_dead_left_is_removed(folder: Path) -> None:
     assert feel(FLEETS) == []
     Pulse(FLEETS).beat()
     assert {file.name for file in folder.iterdir()} == {f"{os.getpid()}.pulse", "mine.txt"}
+
+
+def test_a_directory_that_goes_or_fills_takes_no_life(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a logout the directory of the session is removed: the supervisor goes on in the next one."""
+    now = [1000.0]
+    pulse, second = Pulse(FLEETS, lambda: now[0]), folder.parent / "second"
+    second.mkdir(mode=0o700)
+    pulse.beat()
+
+    rmtree(folder)
+    folder.touch()  # nothing can be made there any more
+    monkeypatch.setattr("fleetpoll.client.pulse.directories", lambda: [folder, second])
+    for _ in range(2):
+        now[0] += 60.0
+        pulse.beat()
+        assert [felt.age_s for felt in feel(FLEETS, lambda: now[0])] == [0.0]
 
 
 def test_a_directory_of_others_is_not_used(folder: Path) -> None:

@@ -8,7 +8,8 @@
 --                   clock of permits), w the limit as last met (0 = never), e start of the curve and d the last cut in us,
 --                   p depth; a, n0, n1 grants in this slot and the one before; n grants and i stray throttles since the
 --                   last cut; s, sn, sx suspicion, grants and throttles since it began; h AWS's hint: no call before, us;
---                   c tokens granted, x throttles seen, k cuts; the operator's: pin a pinned rate, pause '1';
+--                   c tokens granted and not given back, g given back, x throttles seen, k cuts; the operator's: pin a
+--                   pinned rate, pause '1';
 --                   the workers' own: r ceiling, b burst, l floor, f start, by which everybody else goes as well
 -- ARGV[1] now in us, '' = server clock   ARGV[3] burst, '' = max(1, granted / 4)   ARGV[5] start of the slow start
 -- ARGV[2] rate, the ceiling              ARGV[4] rate_min, the floor               ARGV[6] '1' = a worker asks

@@ -1,4 +1,5 @@
--- release: give a lease back without results, as far as it is still held. Fenced, hence safe to repeat.
+-- release: give a lease back without results, as far as it is still held. Fenced, hence safe to repeat; but a call that is
+-- counted alone, which AWS refused as a whole, counts again.
 -- KEYS[1] schedule  zset job id -> due ms         ARGV[1] fence
 -- KEYS[2] totals    hash counter -> number        ARGV[2] how a call for them ended: 'throttled', or the kind of failure; '' = no call
 --                                                 ARGV[3…] ids of the jobs, none to count a call alone; then their scores (see claim.lua)
