@@ -219,7 +219,7 @@ def words_of(job_id: str, job: Snapshot) -> str:
 
 
 def part(words: str) -> str:
-    """A pattern for what these words are a part of, whatever signs are in them; to find it takes half as long as by instr."""
+    """A pattern for what these words are a part of, whatever signs are in them; it takes half as long as instr."""
     return "%{}%".format("".join(f"^{sign}" if sign in "%_^" else sign for sign in words))
 
 
