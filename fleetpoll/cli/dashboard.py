@@ -71,7 +71,7 @@ def dashboard(  # noqa: PLR0913 - one argument an option
     if token is None and not is_loopback(host):
         raise SettingsError(f"Others reach {host}, and they need a token: set {TOKEN}, or name a file by --token-file.")
     configure(fleets[0].log_format, fleets[0].log_level)
-    plan = Plan(host, port, token, controls, allowed, secure, root_path)
+    plan = Plan(host, port, token, controls, allowed, secure, root_path.rstrip("/"))
     serve(fleets, plan, lambda url: say(f"The dashboard is at {url}"))
 
 

@@ -5,13 +5,14 @@ Who waits for Redis does so in a thread of starlette's pool. Words of AWS's and 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
@@ -24,6 +25,8 @@ from fleetpoll.errors import SettingsError
 
 MINUTES_MAX, EVENTS_MAX = 1_440, 1_000
 CURSOR_MAX = 50
+BODY_S = 10.0
+"""How long a body is waited for."""
 
 Ask = Callable[[Desk, Request], Any]
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -174,7 +177,12 @@ async def body_of(request: Request, kind: type[Body]) -> Body:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise SettingsError("The body is to be JSON, and its Content-Type application/json.")
     try:
-        return msgspec.json.decode(await request.body(), type=kind)
+        async with asyncio.timeout(BODY_S):
+            body = await request.body()
+    except (TimeoutError, ClientDisconnect):
+        raise Refusal(408, "The body did not come as a whole: send it at once.") from None
+    try:
+        return msgspec.json.decode(body, type=kind)
     except (ValueError, RecursionError):
         names = ", ".join(kind.__struct_fields__)
         raise SettingsError(f"The body is no JSON object with {names}.") from None

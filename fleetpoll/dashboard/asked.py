@@ -13,7 +13,7 @@ SORTS = (
     *("job_id", "job_name", "status", "job_queue", "job_definition", "attempt"),
     *("created_at", "started_at", "stopped_at", "tracked_at", "changed_at"),
 )
-SIZE_MAX = 100
+SIZE_MAX = 200
 PAGE_MAX = 10**8
 WORDS_MAX = 200
 SHOWN_MAX = 60

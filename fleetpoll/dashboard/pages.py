@@ -1,4 +1,7 @@
-"""The page itself and what belongs to it: static files, which hold no data."""
+"""The page itself and what belongs to it: static files, which hold no data.
+
+They are small, and read in the event loop: the threads may all be waiting for Redis.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
 }
+PATH_MAX = 200
 STATIC = files("fleetpoll.dashboard").joinpath("static")
 
 
@@ -29,25 +33,25 @@ def routes() -> list[BaseRoute]:
     return [Route("/", index), Route("/favicon.ico", favicon), Route("/static/{path:path}", static)]
 
 
-def index(request: Request) -> Response:
+async def index(request: Request) -> Response:
     """The page."""
     return served(request, "index.html")
 
 
-def favicon(request: Request) -> Response:
+async def favicon(request: Request) -> Response:
     """What browsers ask for by themselves."""
     del request
     return Response(status_code=204)
 
 
-def static(request: Request) -> Response:
+async def static(request: Request) -> Response:
     """A file."""
     return served(request, request.path_params["path"])
 
 
 def served(request: Request, path: str) -> Response:
     """A file, unless the browser has it already: it asks each time, so that no old script meets a new server."""
-    parts = PurePosixPath(path).parts
+    parts = PurePosixPath(path).parts if len(path) <= PATH_MAX else ()
     place = STATIC.joinpath(*parts)
     if not parts or ".." in parts or path.startswith("/") or "\0" in path or not place.is_file():
         raise Refusal(404, "There is no such page: the dashboard is at /.")

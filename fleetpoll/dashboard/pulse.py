@@ -30,6 +30,7 @@ class Pulse:
         self._fleet, self._streams, self._newest = fleet, streams, newest
         self._lock, self._read_at = threading.Lock(), -FRESH_S
         self._status: dict[str, Any] = {}
+        self._failure: StateError | None = None
         self._lag: tuple[str, Lag] | None = None
         self._stop = threading.Event()
         self._told_ms, self._next_point = 0, 0.0
@@ -37,10 +38,20 @@ class Pulse:
         self._thread.start()
 
     def status(self) -> dict[str, Any]:
-        """As `/api/status` gives it; not older than half a second. Raises StateError."""
+        """As `/api/status` gives it; not older than half a second. Raises StateError.
+
+        A failure is told to all who have waited for it: one that takes as long as a reply is waited for, once for each of
+        them in turn, would hold up everybody for minutes.
+        """
         with self._lock:
             if time.monotonic() - self._read_at >= FRESH_S:
-                self._status, self._read_at = self._read(), time.monotonic()
+                try:
+                    self._status, self._failure = self._read(), None
+                except StateError as error:
+                    self._failure = error
+                self._read_at = time.monotonic()
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
             return self._status
 
     def forget(self) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fleetpoll.client.fleet import redis_url
 from fleetpoll.dashboard import pages
@@ -31,6 +34,7 @@ REST_EVERY_S = 15.0
 LEAVE_S = 1
 IDLE_CONNECTION_S = 30
 CONNECTIONS_MAX = 500
+ROOT_PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class Plan:
     allowed_hosts: tuple[str, ...] = ()
     secure: bool = False  # a proxy in front of it speaks https
     root_path: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for what is no path."""
+        if not ROOT_PATH.fullmatch(self.root_path):
+            raise SettingsError(f"{self.root_path!r} is no path of a proxy's: give --root-path one such as /fleetpoll.")
 
 
 class Dashboard:
@@ -98,6 +107,7 @@ class Server(uvicorn.Server):
     def __init__(self, dashboard: Dashboard, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._dashboard, self._on_ready = dashboard, on_ready
+        self._waiting_since: dict[H11Protocol, tuple[object, float]] = {}
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM, or Ctrl-C: to leave is what was asked for, not how it died. A second one does not wait for anybody."""
@@ -109,6 +119,24 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Every tenth of a second."""
+        if counter % 10 == 0:
+            self._hasten(time.monotonic())
+        return await super().on_tick(counter)
+
+    def _hasten(self, now: float) -> None:
+        """Let connections go whose next request does not come as a whole: uvicorn waits for that for ever."""
+        since = self._waiting_since
+        self._waiting_since = {}
+        for one in tuple(self.server_state.connections):
+            if isinstance(one, H11Protocol) and (one.cycle is None or one.cycle.response_complete):
+                cycle, began = since.get(one, (None, now))
+                began = began if cycle is one.cycle else now
+                self._waiting_since[one] = (one.cycle, began)
+                if now - began > IDLE_CONNECTION_S:
+                    one.transport.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End it all."""
@@ -134,6 +162,7 @@ def server_of(dashboard: Dashboard, plan: Plan, on_ready: Callable[[], None]) ->
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http="h11",
         ws="none",
         timeout_graceful_shutdown=LEAVE_S,
         timeout_keep_alive=IDLE_CONNECTION_S,

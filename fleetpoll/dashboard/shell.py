@@ -13,9 +13,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fleetpoll.errors import SettingsError
+
 QUERY_MAX = 4_096
 BODY_MAX = 4_096
 HEAD_MAX = 16_384
+TOO_LONG = f"The body has more than {BODY_MAX:,} bytes: no request needs that."
 POLICY = "; ".join(
     (
         *("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self' data:"),
@@ -38,10 +41,14 @@ WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - the names, which no
 class Hosts:
     """The names by which this server may be addressed: loopback, the host that it is bound to, and those that are told.
 
+    Raises SettingsError for one that no browser would ever send.
+
     Bound to all addresses of the machine it may be addressed by any address, but by no name that was not told.
     """
 
     def __init__(self, host: str, told: Iterable[str] = ()) -> None:
+        if odd := [name for name in told if name_of(name) != name.lower()]:
+            raise SettingsError(f"{odd[0]!r} is no name of a host: give --allow-host a name alone, no https:// and no port.")
         self._names = LOOPBACK | {host.lower()} | {name.lower() for name in told}
         self._any_address = host in WILDCARDS
 
@@ -110,18 +117,20 @@ class Shell:
             return JSONResponse({"error": f"The query has more than {QUERY_MAX:,} bytes: ask for less."}, 400)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > BODY_MAX:
-            return JSONResponse({"error": f"The body has more than {BODY_MAX:,} bytes: no request needs that."}, 413)
+            return JSONResponse({"error": TOO_LONG}, 413)
         return None
 
 
 def bounded_body(receive: Receive) -> Receive:
-    """The body as it comes, ended where it is too long, whatever its head has said."""
+    """The body as it comes, refused where it is too long, whatever its head has said."""
     taken = 0
 
     async def bounded() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        return message if taken <= BODY_MAX else {"type": "http.disconnect"}
+        if taken > BODY_MAX:
+            raise SettingsError(TOO_LONG)
+        return message
 
     return bounded

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PACE_S = 0.5
 """How long the holder of a permit goes by what it has heard: within this, a cut or an operator's word reaches everybody."""
-PIN_MIN = 0.001
-"""The slowest rate that can be pinned; who wants less wants a pause."""
+PIN_MIN, PIN_MAX = 0.001, 1e6
+"""The slowest rate that can be pinned, for who wants less wants a pause; and the fastest, lest times be no numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +151,10 @@ class SharedAllowance:
     def pin(self, rate: float | None, *, now_us: int | None = None) -> None:
         """Fix the granted rate for the whole fleet, above or below the configured one; None lets it go again.
 
-        Raises SettingsError for what is no rate: NaN would be no limit at all.
+        Raises SettingsError for what is no rate: NaN would be no limit at all, and 1e300 leaves the range of times.
         """
-        if rate is not None and not (math.isfinite(rate) and rate >= PIN_MIN):
-            raise SettingsError(f"{rate:g} calls/s is no rate to pin: give {PIN_MIN:g} or more, or pause the bucket.")
+        if rate is not None and not (math.isfinite(rate) and PIN_MIN <= rate <= PIN_MAX):
+            raise SettingsError(f"{rate:g} calls/s is no rate to pin: give {PIN_MIN:g} to {PIN_MAX:g}, or pause the bucket.")
         if rate is None:
             self._run("steer", now_us, "unpin", "")
         else:

@@ -86,6 +86,25 @@ def test_paging_and_the_back_button(jobs: Page) -> None:
     assert names(jobs) == second
 
 
+def test_all_that_can_be_chosen_is_served(jobs: Page) -> None:
+    """Every number of rows, and every header."""
+    for rows in jobs.locator("#job-size option").all_inner_texts():
+        jobs.locator("#job-size").select_option(rows)
+        expect(jobs.locator(ROWS)).to_have_count(int(rows))
+    for button in jobs.locator("#job-table thead button").all():
+        button.click()
+        expect(button.locator("..")).to_have_attribute("aria-sort", re.compile("ending"))
+    expect(jobs.locator("#jobs")).not_to_have_attribute("aria-busy", "true")
+    expect(jobs.locator("#job-error")).to_be_hidden()
+
+
+def test_a_page_behind_the_last_says_so(jobs: Page) -> None:
+    """There are jobs, and it does not say that there are none."""
+    jobs.goto(f"{jobs.url.split('#')[0]}#/jobs?page=999")
+    expect(jobs.locator("#job-range")).to_have_text(re.compile("page 999 is empty; 6[0-9]+ in all"))
+    expect(jobs.locator("#jobs-none")).to_be_hidden()
+
+
 def test_a_job_on_the_page_changes_where_it_stands(jobs: Page, busy: Stage) -> None:
     """While somebody points at the table nothing moves under the pointer: the status changes in its row."""
     (job_id,) = busy.submit(1, "watched", life_min_s=12.0, life_max_s=12.1)

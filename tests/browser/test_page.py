@@ -85,6 +85,23 @@ def test_charts_are_drawn_and_told(page: Page) -> None:
     expect(page).to_have_url(f"{page.url.split('#')[0]}#/?range=360")
 
 
+def test_ticks_are_told_apart(page: Page) -> None:
+    """Where they are less than a minute apart, they say seconds."""
+    words = page.evaluate("import('./static/js/format.js').then(({tick}) => [tick(30, 30), tick(60, 30), tick(60, 60)])")
+    assert [len(word) for word in words] == [8, 8, 5]
+    assert words[0] != words[1]
+
+
+def test_a_laptop_that_slept(watch: Callable[..., Watched], dashboard: Dashboard) -> None:
+    """The page listens anew at once, and asks for what it was not told meanwhile."""
+    watched = watch()
+    watched.page.clock.install()
+    page = watched.open(dashboard.url)
+    with page.expect_request("**/api/stream*"), page.expect_request("**/api/history*"):
+        page.clock.fast_forward(3_600_000)
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+
+
 def test_a_new_fleet_is_told_how_to_begin(watch: Callable[..., Watched], folder: Path) -> None:
     """Nobody works and nothing is tracked: three commands are shown, not nine empty tiles alone."""
     with stage(folder, Settings(fleet="new"), workers=False) as built, built.dashboard() as served:

@@ -91,7 +91,7 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(shown: tuple[Browser, Da
         "/api/jobs?sort=size": 400,
         "/api/jobs?order=up": 400,
         "/api/jobs?page=0": 400,
-        "/api/jobs?size=101": 400,
+        "/api/jobs?size=201": 400,
         "/api/jobs?status=DONE": 400,
         f"/api/jobs?q={'q' * 201}": 400,
         "/api/history?minutes=-1": 400,

@@ -145,6 +145,7 @@ def test_controls_do_what_they_say(guarded: Browser, fleet: Fleet) -> None:
         {"action": "stop"},
         {"action": "pin"},
         {"action": "pin", "value": 0},
+        {"action": "pin", "value": 1e300},
         {"action": "pin", "value": "much"},
         {"action": "pause", "more": 1},
         ["pause"],

@@ -78,7 +78,7 @@ def brute(jobs: dict[str, Snapshot], query: Query) -> list[Any]:
     return sorted(wanted, reverse=query.descending)
 
 
-@pytest.mark.parametrize("words", ["", "ÜNDER_%-1", "0000001"])
+@pytest.mark.parametrize("words", ["", "ÜNDER_%-1", "g_%", "^", "0000001"])
 @pytest.mark.parametrize("sort", SORTS)
 def test_pages_are_those_of_a_look_at_everything(index: Catalogue, jobs: dict[str, Snapshot], sort: str, words: str) -> None:
     """By every column, either way, of all or some statuses: page after page, each job once."""

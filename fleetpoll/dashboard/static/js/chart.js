@@ -1,7 +1,7 @@
 /** One chart: uPlot for the drawing, a legend of buttons, a reading for the keyboard, and a sentence for screen readers. */
 
 import { announce, h, say } from "./dom.js";
-import { clock, minute, NONE } from "./format.js";
+import { clock, NONE, tick } from "./format.js";
 import { extent, stacked } from "./series.js";
 
 const HEIGHT = 190;
@@ -118,7 +118,7 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "fleet" }, points: { size: 6 } },
       scales: { x: { time: true, range: () => this.window }, y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
-        { ...axis, space: 64, size: 26, grid: { show: false }, values: (_plot, moments) => moments.map(minute) },
+        { ...axis, space: 64, size: 26, grid: { show: false }, values: (_plot, moments, _axis, _room, step) => moments.map((at) => tick(at, step)) },
         { ...axis, space: 36, size: 52, values: (_plot, values) => short(values) },
       ],
       series: [{}, ...(this.spec.stack ? series.reverse() : series)],

@@ -68,8 +68,8 @@ export function clock(at) {
   return today ? CLOCK.format(moment) : `${DAY.format(moment)}, ${CLOCK.format(moment)}`;
 }
 
-/** 14:03 */
-export const minute = (at) => MINUTE.format(new Date(at * 1000));
+/** 14:03 where ticks are minutes apart, 14:03:30 where less. */
+export const tick = (at, apart) => (apart < 60 ? CLOCK : MINUTE).format(new Date(at * 1000));
 
 /** The moment in full, for a title. */
 export const full = (at) => (known(at) ? new Date(at * 1000).toISOString().replace("T", " ").replace("Z", " UTC") : "");

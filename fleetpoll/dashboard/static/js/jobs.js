@@ -96,7 +96,7 @@ export class Jobs {
     reconcile(byId("job-rows"), jobs, (job) => job.job_id, makeRow, (row, job) => fillRow(row, job, this.now()));
     this.#pager();
     this.#indexing(indexed);
-    show(byId("jobs-none"), jobs.length === 0 && indexed >= 1);
+    show(byId("jobs-none"), this.answer.total === 0 && indexed >= 1);
     this.#note("");
   }
 
@@ -105,7 +105,8 @@ export class Jobs {
     const first = total ? (page - 1) * size + 1 : 0;
     const last = Math.min(page * size, total);
     const all = `${int(total)}${capped ? "+" : ""}`;
-    say(byId("job-range"), total ? `${int(first)}–${int(last)} of ${all}` : "none");
+    const beyond = total && first > last; // there were more when that page was asked for
+    say(byId("job-range"), beyond ? `page ${int(page)} is empty; ${all} in all` : total ? `${int(first)}–${int(last)} of ${all}` : "none");
     byId("job-first").disabled = byId("job-previous").disabled = page <= 1;
     byId("job-next").disabled = last >= total;
   }

@@ -187,6 +187,12 @@ class Page {
     this.#draw();
   }
 
+  /** What was not told while nobody was heard. */
+  #catchUp() {
+    this.#askAll();
+    this.#renew();
+  }
+
   /** After something was missed. */
   #renew() {
     if (this.route?.view === "overview") this.#askHistory();
@@ -213,7 +219,7 @@ class Page {
 
   #connection(word) {
     if (word === "live") {
-      if (this.lostSince !== null) this.#askAll();
+      if (this.lostSince !== null) this.#catchUp();
       this.lostSince = null;
     } else if (word !== "connecting") this.lostSince ??= performance.now();
     if (word === "refused") session().then((known) => known.token_needed && !known.signed_in && this.begin(), () => {});

@@ -24,7 +24,11 @@ export function signing(onChange) {
     }
   });
   byId("sign-out").addEventListener("click", async () => {
-    await send("DELETE", "session");
+    try {
+      await send("DELETE", "session");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the page says by itself that the server is away
+    }
     onChange();
   });
 }

@@ -3,7 +3,8 @@
 import { address } from "./api.js";
 
 const RETRY_MS = [1000, 2000, 4000, 8000];
-const QUIET_MS = 20_000;
+const QUIET_MS = 10_000; // a status, or trouble, comes every second; Redis may take seven to be given up
+const DEAD_MS = 20_000;
 
 /**
  * Server-sent events of one fleet. `on` has a function for each event (status, transitions, point, trouble), and
@@ -16,7 +17,9 @@ export class Stream {
     this.tries = 0;
     this.timer = 0;
     this.heard = 0;
-    setInterval(() => this.#watch(), 5000);
+    this.heardAt = 0;
+    setInterval(() => this.#watch(), 2000);
+    document.addEventListener("visibilitychange", () => document.hidden || this.#watch());
   }
 
   /** Listen to the fleet that is chosen now. */
@@ -25,7 +28,7 @@ export class Stream {
     this.on.state(this.tries ? "lost" : "connecting");
     const source = new EventSource(address("stream"));
     this.source = source;
-    this.heard = performance.now();
+    this.#note();
     source.addEventListener("open", () => this.#hear());
     source.addEventListener("error", () => this.#failed(source));
     for (const name of ["status", "transitions", "point", "trouble"]) {
@@ -41,8 +44,18 @@ export class Stream {
 
   #hear() {
     this.tries = 0;
-    this.heard = performance.now();
+    this.#note();
     this.on.state("live");
+  }
+
+  #note() {
+    this.heard = performance.now();
+    this.heardAt = Date.now();
+  }
+
+  /** How long nothing was heard. One clock stands still while a laptop sleeps, the other may be put back. */
+  #quiet() {
+    return Math.max(performance.now() - this.heard, Date.now() - this.heardAt);
   }
 
   #take(name, event) {
@@ -60,11 +73,13 @@ export class Stream {
     this.timer = setTimeout(() => this.open(), RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)]);
   }
 
-  /** A connection can be dead without a word, behind a proxy or after a sleep: then a new one is made. */
+  /** A connection can be dead without a word, behind a proxy or after a sleep: that is said, and a new one is made. */
   #watch() {
-    if (this.source && performance.now() - this.heard > QUIET_MS) {
+    if (!this.source) return;
+    const quiet = this.#quiet();
+    if (quiet > DEAD_MS) {
       this.tries += 1;
       this.open();
-    }
+    } else if (quiet > QUIET_MS) this.on.state("lost");
   }
 }
