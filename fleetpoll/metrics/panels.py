@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fleetpoll.metrics.families import FAMILIES
+
 RATE = "[$__rate_interval]"
 OF = 'fleet=~"$fleet"'
+LABELS = {family.name: ", ".join(family.labels) for family in FAMILIES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,9 @@ class Row:
 
 
 def total(metric: str, by: str = "fleet", more: str = "") -> str:
-    """The rate of a counter."""
-    return f"sum by ({by}) (rate({metric}{{{OF}{more}}}{RATE}))"
+    """The rate of a counter; what several exporters tell of a fleet counts once."""
+    once = f"max by ({LABELS[metric]}) (rate({metric}{{{OF}{more}}}{RATE}))"
+    return once if by == LABELS[metric] else f"sum by ({by}) ({once})"
 
 
 def quantiles(metric: str, *shares: float) -> tuple[tuple[str, str], ...]:
@@ -241,7 +245,7 @@ ROWS = (
                 (
                     (
                         "{{server}} {{command}}",
-                        f"topk(8, sum by (server, command) (rate(fleetpoll_redis_commands_duration_seconds_total{RATE})))",
+                        f"topk(8, max by (server, command) (rate(fleetpoll_redis_commands_duration_seconds_total{RATE})))",
                     ),
                 ),
             ),
@@ -249,7 +253,12 @@ ROWS = (
                 "Commands",
                 "For anybody, those in scripts too.",
                 "ops",
-                (("{{server}}", f"sum by (server) (rate(fleetpoll_redis_commands_total{RATE}))"),),
+                (
+                    (
+                        "{{server}}",
+                        f"sum by (server) (max by (server, command) (rate(fleetpoll_redis_commands_total{RATE})))",
+                    ),
+                ),
             ),
             Panel(
                 "Memory",

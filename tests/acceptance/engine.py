@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class Image:
             WRITABLE.format(m=merged),
             f"cd / && exec chroot {merged} {shlex.join(self.as_user(environ) + words)}",
         ]
-        namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        namespaces = ["unshare", "--mount", "--pid", "--fork"]
         with log.open("ab") as stream:
             command = [*namespaces, "sh", "-euc", "\n".join(mounts)]
             return Container(
@@ -166,6 +167,12 @@ class Container:
         return self.process.wait(within_s)
 
     def end(self) -> None:
-        """Whatever it is about, it ends now."""
+        """Whatever it is about, it ends now, and all that is in its namespace.
+
+        By PID 1: it does not die with `unshare`, for whoever becomes another user loses that tie.
+        """
+        if self.process.poll() is None:
+            for pid in self.children():
+                os.kill(pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()

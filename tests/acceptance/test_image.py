@@ -110,6 +110,8 @@ def test_a_killed_poller_is_replaced_under_pid_1(image: Image, fleet: Rig) -> No
         assert one.exec("sh", "-c", "kill -9 $(cat /proc/1/task/1/children | cut -d' ' -f1)").returncode == 0
         wait_until(lambda: victim not in one.children(one.first) and len(one.children(one.first)) == 2, 20, "another poller")
         assert "poller died, replacing it" in (fleet.directory / "container.log").read_text()
+        first = one.first
+    wait_until(lambda: not state(first), 10, "nothing left of it")
 
 
 @pytest.mark.timeout(900)

@@ -124,9 +124,13 @@ def leave(fleet: Rig, workers: subprocess.Popen[bytes]) -> tuple[int, float, flo
     assert workers.wait(fleet.settings.drain_timeout) == 0
     gone_s = time.monotonic() - began
 
+    waiting = set(lent)
+
     def looked_at() -> bool:
+        """One by one: at any moment some of them are on loan again, and say nothing of their last look."""
         live = scores(fleet)
-        return all(job_id not in live or looked_ms(live[job_id]) > now_ms for job_id in lent)
+        waiting.difference_update({one for one in waiting if one not in live or looked_ms(live[one]) > now_ms})
+        return not waiting
 
     wait_until(looked_at, VISIBILITY_S, "every job that was on loan looked at again")
     return len(lent), gone_s, time.monotonic() - began

@@ -67,6 +67,36 @@ def test_the_dashboard_is_the_one_of_its_source() -> None:
     assert DASHBOARD.read_text() == dashboard() + "\n"
 
 
+def test_two_exporters_make_no_panel_show_twice_as_much(tmp_path: Path) -> None:
+    """Prometheus itself answers what panels ask of counters: what both exporters tell happened once."""
+    series = [
+        {"series": f'fleetpoll_{name},fleet="prod",instance="{instance}"}}', "values": "0+60x10"}
+        for instance in "ab"
+        for name in (
+            *('calls_total{outcome="answered"', 'calls_total{outcome="throttled"', 'leases_total{job="fleetpoll"'),
+            *('transitions_total{from="UNSEEN",to="FAILED"', 'transitions_total{from="RUNNING",to="FAILED"'),
+            *('redis_commands_total{server="r",command="get"', 'redis_commands_total{server="r",command="hget"'),
+        )
+    ]
+    wanted = {
+        "Calls against the allowance": ("called", '{fleet="prod"}', 2),
+        "Calls that were not answered": ("outcome", '{fleet="prod",outcome="throttled"}', 1),
+        "Transitions": ("to", '{fleet="prod",to="FAILED"}', 2),
+        "Leases": ("given", '{fleet="prod"}', 1),
+        "Commands": ("server", '{server="r"}', 2),
+    }
+    asked = []
+    for title, (legend, labels, value) in wanted.items():
+        (panel,) = [panel for panel in PANELS if panel["title"] == title]
+        (expr,) = [target["expr"] for target in panel["targets"] if legend in target["legendFormat"]]
+        expr = expr.replace("$fleet", ".*").replace("$__rate_interval", "4m")
+        asked.append({"expr": expr, "eval_time": "9m", "exp_samples": [{"labels": labels, "value": value}]})
+    case = {"interval": "1m", "input_series": series, "promql_expr_test": asked}
+    (tmp_path / "case.yml").write_text(yaml.safe_dump({"tests": [case]}))
+
+    promtool("test", "rules", tmp_path / "case.yml")
+
+
 def test_panels_stand_beside_each_other() -> None:
     """None overlaps another, or stands off the page; each has an id, and those with queries a unit and a source."""
     squares: list[set[tuple[int, int]]] = []

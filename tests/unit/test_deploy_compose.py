@@ -139,6 +139,11 @@ def test_the_simulator_is_aws_where_its_file_says_so() -> None:
     assert "simulator.env --profile simulator" in TEXT
 
 
+def test_the_region_is_that_of_either_variable() -> None:
+    """boto3 heeds AWS_DEFAULT_REGION alone, and somebody who has set the other would poll the wrong Region in silence."""
+    assert environment("worker")["AWS_DEFAULT_REGION"].startswith("${AWS_DEFAULT_REGION:-${AWS_REGION:-")
+
+
 def test_a_relay_finishes_what_is_under_way() -> None:
     """It is killed only after a delivery's own time-out, needs nothing of AWS, and starts only where it is asked for."""
     relay = SERVICES["relay"]

@@ -14,10 +14,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from fleetpoll.dashboard.catalogue import CACHE_KB
 from fleetpoll.metrics.families import FAMILIES
 from fleetpoll.settings import load
 from tests.deploying import AFTER_DRAIN_S, DEPLOY, TMP, VARIABLES, documents, parsed
-from tests.prometheus import promtool
+from tests.prometheus import RULES, promtool
 
 HERE = DEPLOY / "kubernetes"
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((HERE / "kustomization.yaml").read_text())
@@ -218,24 +219,63 @@ def test_components_can_be_added(tmp_path: Path, component: str, kind: str) -> N
         kubernetes_validate.validate(added, KUBERNETES[-1], strict=True)
 
 
-@pytest.mark.parametrize(("calls", "wanted"), [(2, 5000), (10, 0)])
-def test_keda_adds_workers_only_where_the_allowance_is_not_used_up(tmp_path: Path, calls: int, wanted: int) -> None:
-    """Prometheus itself answers the query: all due jobs while calls are to be had, none while due jobs wait for AWS."""
+def test_the_scrape_job_is_the_one_that_alerts_go_by() -> None:
+    """A Prometheus Operator names the job by the Service's label, or FleetpollExporterDown would never be silent."""
+    (monitor,) = [one for one in OBJECTS if one["kind"] == "ServiceMonitor"]
+    found = [one for one in OBJECTS if one["kind"] == "Service" and one["metadata"]["name"] == "fleetpoll-metrics"]
+    (job,) = [one["metadata"]["labels"][monitor["spec"]["jobLabel"]] for one in found]
+    assert f'up{{job="{job}"}}' in RULES.read_text()
+
+
+def test_who_shows_the_fleet_has_the_rights_to_read_it() -> None:
+    """Dashboard and exporter come as a reader: a worker's user may not read what they show."""
+    (secret,) = [one["stringData"] for one in OBJECTS if one["kind"] == "Secret"]
+    for name in DEPLOYMENTS:
+        (key,) = [
+            variable["valueFrom"]["secretKeyRef"]["key"]
+            for variable in container(name)["env"]
+            if variable["name"] == "FLEETPOLL_REDIS_URL"
+        ]
+        role = "worker" if name == "fleetpoll-worker" else "reader"
+        assert secret[key].startswith(f"rediss://{SETTINGS.fleet}.{role}:")
+
+
+def test_the_dashboard_has_the_memory_that_its_index_takes() -> None:
+    """Its limits, here and under systemd, are above what the index keeps in memory, and what the process itself is."""
+    limit = container("fleetpoll-dashboard")["resources"]["limits"]["memory"]
+    unit = (DEPLOY / "fleetpoll-dashboard.service").read_text()
+    assert int(limit.removesuffix("Mi")) >= CACHE_KB / 1024 + 400
+    assert f"MemoryMax={limit.removesuffix('i')}\n" in unit
+
+
+def test_keda_adds_workers_only_where_the_allowance_is_not_used_up(tmp_path: Path) -> None:
+    """Prometheus itself answers the query: all due jobs while calls are to be had, none while due jobs wait for AWS.
+
+    Two exporters do not double them.
+    """
     (scaled,) = [one for one in OBJECTS if one["kind"] == "ScaledObject"]
     (trigger,) = scaled["spec"]["triggers"]
     query = trigger["metadata"]["query"]
     assert set(re.findall(r"fleetpoll_\w+", query)) <= {family.name for family in FAMILIES}
-    series = {
-        'fleetpoll_due_jobs{fleet="default"}': "5000x20",
-        'fleetpoll_calls_total{fleet="default",outcome="answered"}': f"0+{calls * 15}x20",
-        'fleetpoll_rate_granted{fleet="default",operation="DescribeJobs"}': "10x20",
-    }
-    expected = [{"labels": '{fleet="default"}', "value": wanted}]
-    case = {
-        "interval": "15s",
-        "input_series": [{"series": name, "values": values} for name, values in series.items()],
-        "promql_expr_test": [{"expr": query, "eval_time": "4m", "exp_samples": expected}],
-    }
-    (tmp_path / "case.yml").write_text(yaml.safe_dump({"tests": [case]}))
+    cases = []
+    for calls, wanted in ((2, 5000), (10, 0)):
+        series = {
+            f'fleetpoll_{name},fleet="default",instance="{instance}"}}': values
+            for instance in "ab"
+            for name, values in (
+                ('due_jobs{job="fleetpoll"', "5000x20"),
+                ('calls_total{outcome="answered"', f"0+{calls * 15}x20"),
+                ('rate_granted{operation="DescribeJobs"', "10x20"),
+            )
+        }
+        expected = [{"labels": '{fleet="default"}', "value": wanted}]
+        cases.append(
+            {
+                "interval": "15s",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [{"expr": query, "eval_time": "4m", "exp_samples": expected}],
+            }
+        )
+    (tmp_path / "case.yml").write_text(yaml.safe_dump({"tests": cases}))
 
     promtool("test", "rules", tmp_path / "case.yml")

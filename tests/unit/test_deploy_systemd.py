@@ -61,6 +61,11 @@ def test_a_relay_finishes_what_is_under_way() -> None:
     assert unit["KillMode"] == "mixed"
 
 
+def test_a_relay_is_started_until_there_is_a_redis() -> None:
+    """It leaves when there is none at its start, and systemd does not give it up for that."""
+    assert "\nStartLimitIntervalSec=0\n" in (DEPLOY / "fleetpoll-relay.service").read_text()
+
+
 def test_what_listens_listens_on_loopback() -> None:
     """Dashboard and exporter are for others only when somebody says so; the token is a credential, on no command line."""
     for name in ("fleetpoll-dashboard.service", "fleetpoll-metrics.service"):

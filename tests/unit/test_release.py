@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 import tomllib
 from importlib.metadata import version
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -29,10 +28,17 @@ def load(path: Path) -> dict[str, Any]:
     return found
 
 
-def checked(folder: Path, *tag: str) -> subprocess.CompletedProcess[str]:
-    """`dev.py release-check` in a folder."""
-    command = [sys.executable, str(folder / "dev.py"), "release-check", *tag]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+def dev() -> ModuleType:
+    """The developer's entrance, as a module."""
+    spec = spec_from_file_location("dev", ROOT / "dev.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made = module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+DEV = dev()
 
 
 def test_there_is_one_version() -> None:
@@ -43,10 +49,10 @@ def test_there_is_one_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", said)
 
 
-def test_the_changelog_is_of_this_version() -> None:
+def test_the_changelog_is_of_this_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """It begins with what is not released yet, or with this version and its day."""
-    done = checked(ROOT)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(ROOT)
+    assert DEV.COMMANDS["release-check"]([]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -61,19 +67,27 @@ def test_the_changelog_is_of_this_version() -> None:
         ("1.2.3 — 2026-11-26", ["v1.2.4"], "hence the tag v1.2.3"),
     ],
 )
-def test_a_release_that_is_none_is_refused(tmp_path: Path, heading: str, tag: list[str], wrong: str) -> None:
+def test_a_release_that_is_none_is_refused(
+    heading: str,
+    tag: list[str],
+    wrong: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """A tag needs its version and its changelog; what is new is printed, for the release's page."""
-    shutil.copy(ROOT / "dev.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
     (tmp_path / "CHANGELOG.md").write_text(
         f"# Changelog\n\nWords.\n\n## {heading}\n\n- This.\n\n## 1.0.0 — 2025-01-01\n\n- That.\n"
     )
 
-    done = checked(tmp_path, *tag)
+    code = DEV.COMMANDS["release-check"](tag)
 
-    assert (done.returncode == 0) is (wrong == "")
-    assert wrong in done.stderr
-    assert done.stdout.strip() == ("" if wrong else "- This.")
+    said = capsys.readouterr()
+    assert (code == 0) is (wrong == "")
+    assert wrong in said.err
+    assert said.out.strip() == ("" if wrong else "- This.")
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
