@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.status import FleetStatus, Lag, public_beat
 from fleetpoll.dashboard.columns import row
@@ -15,6 +17,8 @@ from fleetpoll.dashboard.streams import Streams, encode
 from fleetpoll.errors import RedisDenied, StateError
 from fleetpoll.figures import points
 from fleetpoll.text import masked
+
+log = structlog.get_logger("dashboard")
 
 BEAT_S = 1.0
 FRESH_S = 0.5
@@ -85,7 +89,10 @@ class Pulse:
     def _run(self) -> None:
         while not self._stop.wait(BEAT_S):
             if len(self._streams):
-                self._tell()
+                try:
+                    self._tell()
+                except Exception:  # a bug, which must not leave the pages with what they have been told before
+                    log.exception("The dashboard could not tell how the fleet stands.")
 
     def message(self) -> tuple[str, bytes]:
         """How things stand, as browsers that follow are told it: the status, or the trouble with Redis."""
