@@ -71,7 +71,11 @@ def of_nobody(status: FleetStatus) -> Iterator[Health]:
     if status.live and not status.alive:
         silent = f"; {plural(len(status.workers), 'worker')} fell silent" if status.workers else ""
         words = f"No worker is alive: nobody watches {plural(status.live, 'live job')}{silent}."
-        yield Health(Level.BAD, words, "Start workers: fleetpoll worker. If they run, fleetpoll doctor and their logs say why they are not heard.")
+        yield Health(
+            Level.BAD,
+            words,
+            "Start workers: fleetpoll worker. If they run, fleetpoll doctor and their logs say why they are not heard.",
+        )
 
 
 def of_aws(status: FleetStatus) -> Iterator[Health]:

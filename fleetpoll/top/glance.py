@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.status import FleetStatus, moment_of
 from fleetpoll.errors import RedisDenied
-from fleetpoll.figures import Figures, Point, Sample, point
+from fleetpoll.figures import Point, Sample, point
 from fleetpoll.jobs import Snapshot, Transition
 
 WINDOW_MS = 300_000

@@ -77,9 +77,13 @@ def check_call(fleet: Fleet) -> Finding:
         )
     except TokenRefused:
         found = f"not asked: no token within {TOKEN_WAIT_S:g} s"
-        return Finding("aws", Grade.WARN, found, "The workers use all there are, or the rate is very low: see budget, throttles.")
+        return Finding(
+            "aws", Grade.WARN, found, "The workers use all there are, or the rate is very low: see budget, throttles."
+        )
     except Throttled as throttle:  # whoever is throttled has been let in
-        return Finding("aws", Grade.WARN, str(throttle), "Workers try again by themselves; throttles says how often that is.")
+        return Finding(
+            "aws", Grade.WARN, str(throttle), "Workers try again by themselves; throttles says how often that is."
+        )
     except (AwsError, SettingsError) as error:
         what = advice(error.kind, error.code, str(error)) if isinstance(error, AwsError) else ""
         return Finding("aws", Grade.FAIL, str(error), what or "Check credentials, Region and the endpoint.")
