@@ -118,7 +118,7 @@ def status_of(rooms: Rooms, recent: int = RECENT, freshness_s: float = FRESHNESS
     """Read the status: a handful of commands, none of which grows with the number of jobs."""
     live, tracked = rooms.ledger.sizes()
     now_ms, workers, figures = rooms.roster.now_ms(), rooms.roster.workers(), rooms.ledger.figures()
-    living = alive(workers, now_ms)
+    living, order = alive(workers, now_ms), rooms.roster.order()
     ids = {beat.worker_id for beat in living}  # one that died in trouble is in none
     seen = FleetStatus(
         fleet=rooms.keys.fleet,
@@ -132,7 +132,7 @@ def status_of(rooms: Rooms, recent: int = RECENT, freshness_s: float = FRESHNESS
         lag=lag_of([t.lag_ms for t in rooms.events.recent(recent) if t.lag_ms is not None]),
         workers=workers,
         troubles=shared(one for one in rooms.troubles.all() if one.worker_id in ids),
-        order=standing(rooms.roster.order(), living),
+        order=standing(order, living) if living else order,
         freshness_s=freshness_s,
     )
     return replace(seen, lately=lately(rooms, seen, figures))
