@@ -109,6 +109,7 @@ class Supervisor:
         self._stopping.on(signal.SIGTERM, signal.SIGINT)
         log.info("supervisor started", workers=len(self._slots), fleets=[one.fleet for one in self._fleets])
         preload(self._settings)
+        self._pulse.beat()  # before any poller's first beat: who sees that finds us alive
         while not self._stopping.drain and not self._over():
             self._fill()
             self._pause()

@@ -13,7 +13,7 @@ from fleetpoll.cli.options import Asked, as_json, every_fleet, pass_asked
 from fleetpoll.cli.render import COLOURS, emit, plural, span
 from fleetpoll.cli.tables import console, facts
 from fleetpoll.client.fleet import open_fleet
-from fleetpoll.client.health import Health, Level, health
+from fleetpoll.client.health import Health, Level
 from fleetpoll.client.many import ask_each
 from fleetpoll.text import safe
 
@@ -55,7 +55,7 @@ def overview(seen: FleetStatus) -> Table:
     """The status as names and values, one pair a line."""
     rows: list[tuple[str, str | Text]] = [
         ("fleet", seen.fleet),
-        *verdict(health(seen)),
+        *verdict(seen.health),
         ("jobs", f"{seen.tracked:,} tracked, {seen.live:,} live"),
         *((f"  {status.value}", in_colour(status, f"{count:,}")) for status, count in seen.jobs.items()),
         *arrays(seen.broods),

@@ -26,16 +26,26 @@ TOKEN_WAIT_S = 60.0
 Answer = TypeVar("Answer")
 
 
-def open_calls(fleet: Fleet) -> Calls:
+def open_calls(fleet: Fleet, tries: int = TRIES, token_wait_s: float = TOKEN_WAIT_S) -> Calls:
     """The calls of a fleet, by its settings. Raises SettingsError when there is no Region or no such profile."""
-    return Calls(BatchApi(fleet.settings), {operation: fleet.bucket(operation) for operation in OPERATIONS})
+    buckets = {operation: fleet.bucket(operation) for operation in OPERATIONS}
+    return Calls(BatchApi(fleet.settings), buckets, tries=tries, token_wait_s=token_wait_s)
 
 
 class Calls:
     """AWS's own calls, for one account and Region."""
 
-    def __init__(self, api: BatchApi, buckets: dict[str, FleetBucket], sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        api: BatchApi,
+        buckets: dict[str, FleetBucket],
+        sleep: Callable[[float], None] = time.sleep,
+        tries: int = TRIES,
+        token_wait_s: float = TOKEN_WAIT_S,
+    ) -> None:
         self._api, self._buckets, self._sleep, self._rng = api, buckets, sleep, Random()
+        self._tries, self._token_wait_s = tries, token_wait_s
+        self.took_s = 0.0  # the last call, without the wait for its token
         self._limiters = {operation: FleetLimiter(bucket) for operation, bucket in buckets.items()}
 
     def submit(self, **request: Any) -> str:
@@ -62,19 +72,22 @@ class Calls:
     def _through(self, operation: str, call: Callable[[], Answer]) -> Answer:
         """Make a call with a token of its operation; a throttle is told to the bucket, and the call is tried again.
 
-        Raises TokenRefused when no token comes within a minute, and AWS's failures.
+        Raises TokenRefused when no token comes in time, and AWS's failures.
         """
         bucket, limiter = self._buckets[operation], self._limiters[operation]
-        for tried in range(1, TRIES + 1):
-            if not limiter.try_acquire(operation, timeout=TOKEN_WAIT_S):
+        for tried in range(1, self._tries + 1):
+            if not limiter.try_acquire(operation, timeout=self._token_wait_s):
                 raise TokenRefused(
-                    f"No {operation} token within {TOKEN_WAIT_S:.0f} s: the fleet's bucket is spent or paused."
+                    f"No {operation} token within {self._token_wait_s:.0f} s: the fleet's bucket is spent or paused."
                 )
+            asked_at = time.monotonic()
             try:
                 return call()
             except Throttled as throttle:
                 bucket.penalize(passed_stamp_us(), throttle.retry_after_s)
-                if tried == TRIES:
+                if tried == self._tries:
                     raise
                 self._sleep(exponential_delay(tried, self._rng))
+            finally:
+                self.took_s = time.monotonic() - asked_at
         raise AssertionError("unreachable")

@@ -15,7 +15,7 @@ from fleetpoll.client.ear import Ear
 from fleetpoll.client.following import follow
 from fleetpoll.client.given import checked, parents
 from fleetpoll.client.sampling import sample_of
-from fleetpoll.client.status import RECENT, FleetStatus, alive, status_of
+from fleetpoll.client.status import RECENT, FleetStatus, alive, standing, status_of
 from fleetpoll.client.waiter import Waiter
 from fleetpoll.client.waiting import Arrival, Goal, Roll, Waited
 from fleetpoll.clock import system_mono
@@ -184,7 +184,7 @@ class Fleet:
 
     def status(self, recent: int = RECENT) -> FleetStatus:
         """The fleet at a glance; the lag is taken from so many of the last transitions."""
-        return status_of(self._rooms, recent)
+        return status_of(self._rooms, recent, self.settings.freshness)
 
     def figures(self) -> Figures:
         """What the fleet has done since it began."""
@@ -212,10 +212,7 @@ class Fleet:
 
     def order_standing(self) -> Order | None:
         """What workers that are there, or may come, are told to do. A stop that all it was meant for have obeyed is past."""
-        order = self._rooms.roster.order()
-        if order is None or order.kind is OrderKind.DRAIN:
-            return order
-        return order if any(order.holds_for(beat.facts.started_ms) for beat in self.alive()) else None
+        return standing(self._rooms.roster.order(), self.alive())
 
     def server(self) -> ServerFacts:
         """What kind of server the fleet's state is on, and how far away it is."""

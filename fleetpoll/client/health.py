@@ -55,7 +55,7 @@ class Health:
 
 def health(status: FleetStatus, recent: Point | None = None, freshness_s: float = FRESHNESS_S) -> Health:
     """How a fleet is; with what `recent`ly happened also whether AWS throttles it, and whether it notices ends late."""
-    found = [*of_nobody(status), *of_aws(status), *of_orders(status), *of_silence(status)]
+    found = [*of_nobody(status), *of_aws(status), *of_orders(status), *of_pins(status, freshness_s), *of_silence(status)]
     if recent is not None:
         found += [*of_throttles(recent), *of_lags(status, recent, freshness_s)]
     return max(found, key=lambda one: URGENCY.index(one.level), default=of_work(status, freshness_s))
@@ -71,17 +71,22 @@ def of_nobody(status: FleetStatus) -> Iterator[Health]:
     if status.live and not status.alive:
         silent = f"; {plural(len(status.workers), 'worker')} fell silent" if status.workers else ""
         words = f"No worker is alive: nobody watches {plural(status.live, 'live job')}{silent}."
-        yield Health(Level.BAD, words, "Start workers: fleetpoll worker. If they run, see their logs.")
+        yield Health(
+            Level.BAD,
+            words,
+            "Start workers: fleetpoll worker. If they run, fleetpoll doctor and their logs say why they are not heard.",
+        )
 
 
 def of_aws(status: FleetStatus) -> Iterator[Health]:
     """Workers whom AWS fails."""
+    nobody_left = sum(trouble.workers for trouble in status.troubles) >= len(status.alive)
     for trouble in status.troubles:
         everybody = trouble.workers >= len(status.alive)
         who = "all workers" if everybody else f"{trouble.workers} of {plural(len(status.alive), 'worker')}"
         what = "AWS denies access to" if trouble.kind == "denied" else f"AWS fails ({trouble.kind})"
         words = f"{what} {who}: {trouble.words.rstrip('.')}."
-        yield Health(Level.BAD if everybody else Level.WARN, words, trouble.advice or "fleetpoll doctor says more.")
+        yield Health(Level.BAD if nobody_left else Level.WARN, words, trouble.advice or "fleetpoll doctor says more.")
 
 
 def of_orders(status: FleetStatus) -> Iterator[Health]:
@@ -94,6 +99,15 @@ def of_orders(status: FleetStatus) -> Iterator[Health]:
         kind = "drained" if status.order.kind is OrderKind.DRAIN else "stopped"
         words = f"The fleet is being {kind}: workers take no new work for {live}."
         yield Health(Level.WARN, words, "fleetpoll fleet resume takes the order back.")
+
+
+def of_pins(status: FleetStatus, freshness_s: float) -> Iterator[Health]:
+    """A rate that somebody has pinned, and forgotten there, too low for what there is to do."""
+    sweep_s = sweep_of(status)
+    if status.bucket.pinned is not None and not status.bucket.paused and sweep_s > LATE_TIMES * freshness_s:
+        looks = f"a look at each of {plural(status.live, 'live job')} takes {span(sweep_s)}"
+        words = f"The rate is pinned to {status.bucket.pinned:g} calls a second: {looks}."
+        yield Health(Level.WARN, words, "fleetpoll budget set --unpin lets it find AWS's limit by itself.")
 
 
 def of_silence(status: FleetStatus) -> Iterator[Health]:

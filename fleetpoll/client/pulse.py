@@ -1,7 +1,8 @@
 """A supervisor's pulse: a file that it stamps while its loop turns, for those who ask on the same host without Redis.
 
 Kubernetes and the like kill what is not alive, and a worker is alive while Redis is away: it waits, and goes on by itself.
-So what says that it lives must not depend on Redis. One file for each supervisor, named by its process id, in the first
+So what says that it lives must not depend on Redis. One file for each supervisor, named by its process id and by whose id
+that is: the containers of a pod share /dev/shm, and in each of them the supervisor may be number 1. It is in the first
 directory that takes it: a container may have a root that cannot be written. Stamps are monotonic time, which all processes
 of a host share and nobody sets.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,12 +20,18 @@ from pathlib import Path
 from fleetpoll.clock import Mono, system_mono
 from fleetpoll.text import bounded
 
+BASES = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - owner and mode are checked
+"""None is ever on a network. Neither $TMPDIR nor $XDG_RUNTIME_DIR: a shell, a unit and a cron job have others."""
+NAMESPACE = Path("/proc/self/ns/pid")
+
 EVERY_S = 1.0
 """How often a supervisor stamps."""
 STALE_S = 30.0
 """From here on its loop stands still: a tick is half a second, a look at its pollers milliseconds."""
 NAMES_MAX = 80
-NAME = re.compile(r"^([0-9]{1,10})\.pulse$")
+FORGOTTEN_S = 86_400.0
+"""What another container has not stamped for so long, nobody will."""
+NAME = re.compile(r"^([0-9]{1,10})-([0-9]{1,20})\.pulse$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +106,21 @@ def living(fleets: Collection[str]) -> Verdict:
 
 
 def directories() -> list[Path]:
-    """Where pulses may be, in the order in which they are tried: none of these is ever on a network."""
-    name = f"fleetpoll-{os.geteuid()}"
-    bases = (os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", tempfile.gettempdir())  # noqa: S108 - owner and mode are checked
-    return [Path(base, name) for base in bases if Path(base).is_absolute()]
+    """Where pulses may be, in the order in which they are tried."""
+    return [base / f"fleetpoll-{os.geteuid()}" for base in BASES]
+
+
+def namespace() -> int:
+    """Among which processes ids are ours: a container has ids of its own. 0 where the system does not tell."""
+    try:
+        return NAMESPACE.stat().st_ino
+    except OSError:
+        return 0
 
 
 def begun(directory: Path) -> Path | None:
     """The file for this process, if the directory is ours alone and takes it; what the dead have left there is removed."""
-    file = directory / f"{os.getpid()}.pulse"
+    file = directory / f"{os.getpid()}-{namespace()}.pulse"
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
         if not private(directory):
@@ -115,6 +128,8 @@ def begun(directory: Path) -> Path | None:
         for pid, left in pulses(directory):
             if not exists(pid):
                 left.unlink(missing_ok=True)
+        for left in abandoned(directory):
+            left.unlink(missing_ok=True)
     except OSError:
         return None
     return file
@@ -133,11 +148,18 @@ def stamped(file: Path, stamp: str) -> bool:
 
 def pulses(directory: Path) -> Iterator[tuple[int, Path]]:
     """The files of a directory that are pulses, with whose they are; none of a directory that is not ours alone."""
+    ours = namespace()
     with suppress(OSError):
         if private(directory):
             for file in directory.iterdir():
-                if match := NAME.match(file.name):
+                if (match := NAME.match(file.name)) and int(match[2]) == ours:
                     yield int(match[1]), file
+
+
+def abandoned(directory: Path) -> list[Path]:
+    """The files of containers that are long gone. Raises OSError."""
+    pulses_of_all = [file for file in directory.iterdir() if NAME.match(file.name)]
+    return [file for file in pulses_of_all if file.stat().st_mtime < time.time() - FORGOTTEN_S]
 
 
 def private(directory: Path) -> bool:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from fleetpoll.client.health import health
+from fleetpoll.client.health import FRESHNESS_S, Health, health
 from fleetpoll.client.troubles import SharedTrouble, shared
-from fleetpoll.figures import Totals
+from fleetpoll.figures import Figures, Point, Sample, Totals, point
 from fleetpoll.jobs import JobStatus, seconds
 from fleetpoll.state.allowance import BucketView
 from fleetpoll.state.broods import BroodSizes
 from fleetpoll.state.rooms import DESCRIBE, Rooms
-from fleetpoll.state.roster import Beat, Order
+from fleetpoll.state.roster import Beat, Order, OrderKind
 
+LATELY_MS, SHORT_MS = 60_000, 5_000
+"""What the health is judged by: the last minute, if a worker has kept a sample of its beginning, or of some of it."""
 RECENT = 2000
 """How many of the last transitions the lag is taken from."""
 SILENT_BEATS = 3
@@ -46,6 +48,13 @@ class FleetStatus:
     workers: list[Beat]
     troubles: list[SharedTrouble]
     order: Order | None
+    lately: Point | None = None
+    freshness_s: float = FRESHNESS_S
+
+    @property
+    def health(self) -> Health:
+        """How the fleet is, in a sentence."""
+        return health(self, self.lately, self.freshness_s)
 
     @property
     def alive(self) -> list[Beat]:
@@ -57,7 +66,7 @@ class FleetStatus:
         b, t = self.bucket, self.totals
         return {
             "fleet": self.fleet,
-            "health": health(self).public(),
+            "health": self.health.public(),
             "jobs": {status.value: count for status, count in self.jobs.items()},
             "live": self.live,
             "tracked": self.tracked,
@@ -105,12 +114,13 @@ def public_beat(beat: Beat) -> dict[str, Any]:
     }
 
 
-def status_of(rooms: Rooms, recent: int = RECENT) -> FleetStatus:
+def status_of(rooms: Rooms, recent: int = RECENT, freshness_s: float = FRESHNESS_S) -> FleetStatus:
     """Read the status: a handful of commands, none of which grows with the number of jobs."""
     live, tracked = rooms.ledger.sizes()
-    now_ms, workers = rooms.roster.now_ms(), rooms.roster.workers()
-    living = {beat.worker_id for beat in alive(workers, now_ms)}  # one that died in trouble is in none
-    return FleetStatus(
+    now_ms, workers, figures = rooms.roster.now_ms(), rooms.roster.workers(), rooms.ledger.figures()
+    living, order = alive(workers, now_ms), rooms.roster.order()
+    ids = {beat.worker_id for beat in living}  # one that died in trouble is in none
+    seen = FleetStatus(
         fleet=rooms.keys.fleet,
         now_ms=now_ms,
         jobs=rooms.ledger.counts(),
@@ -118,12 +128,43 @@ def status_of(rooms: Rooms, recent: int = RECENT) -> FleetStatus:
         tracked=tracked,
         broods=rooms.broods.sizes(),
         bucket=rooms.buckets[DESCRIBE].view(),
-        totals=rooms.ledger.totals(),
+        totals=figures.totals,
         lag=lag_of([t.lag_ms for t in rooms.events.recent(recent) if t.lag_ms is not None]),
         workers=workers,
-        troubles=shared(one for one in rooms.troubles.all() if one.worker_id in living),
-        order=rooms.roster.order(),
+        troubles=shared(one for one in rooms.troubles.all() if one.worker_id in ids),
+        order=standing(order, living) if living else order,
+        freshness_s=freshness_s,
     )
+    return replace(seen, lately=lately(rooms, seen, figures))
+
+
+def standing(order: Order | None, living: list[Beat]) -> Order | None:
+    """An order, unless all it was meant for have obeyed: a stop is not for workers that were started after it."""
+    if order is None or order.kind is OrderKind.DRAIN:
+        return order
+    return order if any(order.holds_for(beat.facts.started_ms) for beat in living) else None
+
+
+def moment_of(status: FleetStatus, figures: Figures) -> Sample:
+    """The sample that a status and the figures are together: what both have is not read twice."""
+    bucket = status.bucket
+    return Sample(
+        at_ms=status.now_ms,
+        figures=figures,
+        jobs=status.jobs,
+        live=status.live,
+        workers=len(status.alive),
+        granted=bucket.granted,
+        configured=bucket.configured,
+        tokens=bucket.tokens_ever,
+    )
+
+
+def lately(rooms: Rooms, status: FleetStatus, figures: Figures) -> Point | None:
+    """What happened in the last minute; None if nobody has kept a sample of it, or too late to say much."""
+    first = next(rooms.history.read(status.now_ms - LATELY_MS), None)
+    known = first is not None and first.at_ms <= status.now_ms - SHORT_MS
+    return point(first, moment_of(status, figures)) if first is not None and known else None
 
 
 def lag_of(lags_ms: list[int]) -> Lag:

@@ -125,7 +125,7 @@ class Top(App[None]):
     def _verdict(self) -> list[Text]:
         if self.away is not None:
             return panels.verdict(away(masked(self.away.words)))
-        return panels.verdict(self.seen.view.health) if self.seen else [Text(" Looking …")]
+        return panels.verdict(self.seen.view.status.health) if self.seen else [Text(" Looking …")]
 
     def _lines(self, width: int, height: int) -> list[Text]:
         if self.seen is None:

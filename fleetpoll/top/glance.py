@@ -7,16 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fleetpoll.client.fleet import Fleet
-from fleetpoll.client.health import Health, health
-from fleetpoll.client.status import FleetStatus
+from fleetpoll.client.status import FleetStatus, moment_of
 from fleetpoll.errors import RedisDenied
-from fleetpoll.figures import Figures, Point, Sample, point
+from fleetpoll.figures import Point, Sample, point
 from fleetpoll.jobs import Snapshot, Transition
 
 WINDOW_MS = 300_000
 """How far back the sparklines go."""
-NOW_MS, RECENT_MS = 10_000, 60_000
-"""What figures of now are taken from, and the health."""
+NOW_MS = 10_000
+"""What figures of now are taken from."""
 PAGE = 50
 """Transitions that are read with each look: more at once nobody can read either."""
 FEED_KEPT = 500
@@ -29,7 +28,6 @@ class View:
     """A fleet at one moment, what led to it, and its transitions, newest first."""
 
     status: FleetStatus
-    health: Health
     points: tuple[Point, ...]
     now: Point | None  # the last ten seconds; None with the first look of a fleet that has no history
     due: int | None  # None: this user may not ask
@@ -53,12 +51,10 @@ class Watcher:
                 self._remember(sample)
             self._heard(self._fleet.rooms.events.recent(FEED_KEPT))
             self._begun = True
-        self._remember(sample_of(status, self._fleet.figures()))
+        self._remember(moment_of(status, self._fleet.figures()))
         self._heard(self._fleet.rooms.events.recent(PAGE))
-        recent = self._since(RECENT_MS)
         return View(
             status=status,
-            health=health(status, recent, self._fleet.settings.freshness),
             points=tuple(self._points),
             now=self._since(NOW_MS),
             due=self._due(),
@@ -97,18 +93,3 @@ class Watcher:
         """Take in what is not known yet."""
         known = {moved.cursor for moved in self._feed}
         self._feed.extendleft([moved for moved in newest if moved.cursor not in known][::-1])
-
-
-def sample_of(status: FleetStatus, figures: Figures) -> Sample:
-    """The sample that a status and the figures are together: what both have is not read twice."""
-    bucket = status.bucket
-    return Sample(
-        at_ms=status.now_ms,
-        figures=figures,
-        jobs=status.jobs,
-        live=status.live,
-        workers=len(status.alive),
-        granted=bucket.granted,
-        configured=bucket.configured,
-        tokens=bucket.tokens_ever,
-    )

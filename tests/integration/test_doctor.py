@@ -123,7 +123,7 @@ def test_jobs_that_nobody_watches(given: Settings, rooms: Rooms) -> None:
 
 def test_workers_that_beat_and_do_nothing(given: Settings, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs are due, tokens are there, nobody is in trouble, and no call is made: they are stuck."""
-    monkeypatch.setattr(of_workers, "PROGRESS_S", (0.2, 0.2))
+    monkeypatch.setattr(of_workers, "PROGRESS_S", (0.2, 0.5))
     rooms.schedule.track(make_ids(2))
     rooms.roster.beat("w", Facts("here", 1, rooms.roster.now_ms(), 5.0))
     found = findings(given)["progress"]

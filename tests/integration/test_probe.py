@@ -30,7 +30,7 @@ def test_a_worker_lives_while_redis_is_away_and_is_not_ready(tmp_path: Path, fle
             worker.send_signal(signal.SIGTERM)
             worker.communicate(timeout=30)
 
-    assert (asked.returncode, asked.stdout.count("\n"), asked.stderr) == (0, 1, "")
+    assert (asked.returncode, asked.stdout.count("\n"), asked.stderr) == (0, 1, ""), asked.stdout
     assert asked.stdout.endswith("beats in 1 fleet\n")
     assert (silent.good, silent.words) == (False, "Redis does not answer within 0.2 s; workers wait for it")
     assert (live.good, live.words) == (True, f"the supervisor lives (pid {worker.pid})")

@@ -235,7 +235,7 @@ def test_a_relay_outlives_a_crash_of_redis(tmp_path: Path, settings: Settings, i
         rooms = open_rooms(one.url, settings)
         started(rooms)
         with relaying(rooms, webhook(inbox)):
-            wait_until(lambda: group(rooms, settings)[1] == 0 and len(inbox.done) == len(IDS), "all have arrived")
+            wait_until(lambda: len(inbox.done) == len(IDS) and group(rooms, settings)[1] == 0, "all have arrived")
             one.restart()
             move(rooms, dict.fromkeys(IDS, JobStatus.SUCCEEDED))
             wait_until(lambda: len(inbox.done) == 2 * len(IDS), "the rest as well")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetpoll.client.checkup.finding import Grade
+from fleetpoll.client.checkup.rounds import check_up
 from fleetpoll.client.checkup.server import check_access
 from fleetpoll.settings import Settings
 from fleetpoll.state.access import Role
@@ -37,6 +38,14 @@ def test_a_user_is_recognized_by_what_it_may(login: Login, fleet_name: str, role
     assert (found.user, found.elsewhere) == (None, False)
     assert check_access(found).grade is Grade.OK
     assert role in check_access(found).found
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.WORKER])
+def test_who_may_read_is_examined_to_the_end(login: Login, fleet_name: str, role: Role) -> None:
+    """No check meets a denial, so that nobody is sent for rights that no role has."""
+    checks = {found.check for found in check_up(Settings(redis_url=login(role), fleet=fleet_name), aws=False)}
+    assert checks >= {"workers", "kept"}
+    assert "rights" not in checks
 
 
 def test_a_user_of_another_fleet_is_told_so(login: Login, fleet_name: str) -> None:

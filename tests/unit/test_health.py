@@ -61,6 +61,8 @@ CASES: list[tuple[dict[str, Any], dict[str, Any] | None, Level, str, str]] = [
     ({"workers": [beat(1, 60_000)]}, None, Level.BAD, "1 worker fell silent", "their logs"),
     ({"troubles": [EXPIRED]}, None, Level.BAD, "AWS denies access to all workers: The token is expired.", "Renew"),
     ({"troubles": [BROKEN]}, None, Level.WARN, "AWS fails (server) 1 of 4 workers", "AWS Health"),
+    ({"troubles": [BROKEN, replace(EXPIRED, workers=3)]}, None, Level.BAD, "1 of 4 workers", "AWS Health"),
+    ({"bucket": replace(BUCKET, granted=0.01, pinned=0.01)}, None, Level.WARN, "pinned to 0.01 calls a second", "--unpin"),
     ({"bucket": replace(BUCKET, paused=True)}, None, Level.WARN, "The budget is paused", "fleetpoll budget resume"),
     ({"order": Order(OrderKind.DRAIN, NOW)}, None, Level.WARN, "is being drained", "fleetpoll fleet resume"),
     ({"order": Order(OrderKind.STOP, NOW), "live": 0, "workers": []}, None, Level.IDLE, "No live jobs", "worker"),

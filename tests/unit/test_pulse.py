@@ -8,7 +8,8 @@ from shutil import rmtree
 
 import pytest
 
-from fleetpoll.client.pulse import STALE_S, Pulse, directories, feel, living
+from fleetpoll.client import pulse as pulse_module
+from fleetpoll.client.pulse import STALE_S, Pulse, directories, feel, living, namespace
 
 FLEETS = ["pulse/of-a-test", "another"]
 
@@ -16,7 +17,7 @@ FLEETS = ["pulse/of-a-test", "another"]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where this test's pulses go."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(pulse_module, "BASES", (tmp_path, *pulse_module.BASES))
     return directories()[0]
 
 
@@ -49,12 +50,25 @@ def test_a_supervisor_that_stands_still_is_told_from_none(folder: Path) -> None:
 def test_what_the_dead_left_is_removed(folder: Path) -> None:
     """By the next that begins; an entry that is no pulse stays."""
     folder.mkdir(mode=0o700)
-    gone, other = folder / f"{2**22 + 1}.pulse", folder / "mine.txt"
+    gone, other = folder / f"{2**22 + 1}-{namespace()}.pulse", folder / "mine.txt"
     gone.write_text("1.0 another\n")
     other.write_text("1.0 another\n")
     assert feel(FLEETS) == []
     Pulse(FLEETS).beat()
-    assert {file.name for file in folder.iterdir()} == {f"{os.getpid()}.pulse", "mine.txt"}
+    assert {file.name for file in folder.iterdir()} == {f"{os.getpid()}-{namespace()}.pulse", "mine.txt"}
+
+
+def test_containers_that_share_a_directory_are_told_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a number 1: that of the one does not speak for that of the other, and nobody's file grows old there."""
+    Pulse(FLEETS).beat()
+    forgotten = folder / "1-4.pulse"
+    forgotten.write_text("1.0 another\n")
+    os.utime(forgotten, (1.0, 1.0))
+    monkeypatch.setattr(pulse_module, "namespace", lambda: 7)
+    assert not living(FLEETS).good
+    Pulse(FLEETS).beat()
+    assert living(FLEETS).good
+    assert len(list(folder.iterdir())) == 2  # theirs, and ours
 
 
 def test_a_directory_that_goes_or_fills_takes_no_life(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,15 @@ from fleetpoll.client.calls import open_calls
 from fleetpoll.client.checkup.finding import Finding, Grade, graded
 from fleetpoll.client.fleet import Fleet
 from fleetpoll.client.status import FleetStatus
-from fleetpoll.errors import AwsError, RedisDenied, SettingsError, TokenRefused
+from fleetpoll.errors import AwsError, RedisDenied, SettingsError, Throttled, TokenRefused
 from fleetpoll.figures import Point
 from fleetpoll.jobs import NO_JOB
 from fleetpoll.settings import Settings
 from fleetpoll.text import span
 
 EXPIRES_SOON_S = 900.0
+TOKEN_WAIT_S = 5.0
+"""Who examines a fleet whose rate is low does not wait with it."""
 FOREIGN = 0.5
 """AWS's limit below this share of `rate` is not the account's own: others spend from it, or `rate` is a wish."""
 THROTTLED_SHARE, FEW = 0.02, 20
@@ -63,21 +65,29 @@ def check_place(settings: Settings) -> Iterator[Finding]:
 
 
 def check_call(fleet: Fleet) -> Finding:
-    """Credentials, Region, permission and network, by one DescribeJobs call for a job that is none."""
+    """Credentials, Region, permission and network, by one DescribeJobs call for a job that is none, tried once."""
     if fleet.bucket().view().paused:
         return Finding("aws", Grade.WARN, "not asked: the budget is paused", "fleetpoll budget resume ends it.")
     try:
-        calls = open_calls(fleet)
-        asked_at = time.monotonic()
+        calls = open_calls(fleet, tries=1, token_wait_s=TOKEN_WAIT_S)
         calls.describe([NO_JOB])
     except RedisDenied as denial:
         return Finding(
             "aws", Grade.WARN, f"not asked: {denial}", "Ask as a client, for a call takes one of the fleet's tokens."
         )
-    except (AwsError, TokenRefused, SettingsError) as error:
+    except TokenRefused:
+        found = f"not asked: no token within {TOKEN_WAIT_S:g} s"
+        return Finding(
+            "aws", Grade.WARN, found, "The workers use all there are, or the rate is very low: see budget, throttles."
+        )
+    except Throttled as throttle:  # whoever is throttled has been let in
+        return Finding(
+            "aws", Grade.WARN, str(throttle), "Workers try again by themselves; throttles says how often that is."
+        )
+    except (AwsError, SettingsError) as error:
         what = advice(error.kind, error.code, str(error)) if isinstance(error, AwsError) else ""
         return Finding("aws", Grade.FAIL, str(error), what or "Check credentials, Region and the endpoint.")
-    return Finding("aws", Grade.OK, f"DescribeJobs answers in {time.monotonic() - asked_at:.2f} s")
+    return Finding("aws", Grade.OK, f"DescribeJobs answers in {calls.took_s:.2f} s")
 
 
 def check_throttles(seen: FleetStatus, recent: Point | None) -> Finding:

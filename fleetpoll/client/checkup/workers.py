@@ -15,6 +15,7 @@ from fleetpoll.text import plural, safe
 
 PROGRESS_S = (1.0, 4.0)
 """The shortest and the longest wait for a call of workers that have jobs to look at."""
+CALLS_AWAITED = 2
 POLL_S = 0.1
 NAMED_MAX = 3
 EXPIRED_SHARE, EXPIRED_MIN = 0.01, 5
@@ -85,12 +86,12 @@ def check_leases(figures: Figures) -> Iterator[Finding]:
 
 
 def check_progress(fleet: Fleet, seen: FleetStatus) -> Iterator[Finding]:
-    """Whether somebody calls while jobs are due. Nothing when none are."""
-    due = fleet.due()
-    if not due:
-        return
+    """Whether somebody calls while jobs are due. Nothing when none are, or calls are rarer than anybody would wait for."""
     shortest_s, longest_s = PROGRESS_S
-    patience_s = min(longest_s, max(shortest_s, 2 / seen.bucket.granted))
+    due = fleet.due()
+    if not due or longest_s * seen.bucket.granted < CALLS_AWAITED:
+        return
+    patience_s = max(shortest_s, CALLS_AWAITED / seen.bucket.granted)
     until = time.monotonic() + patience_s
     while time.monotonic() < until:
         if fleet.figures().totals.calls != seen.totals.calls:
