@@ -28,7 +28,8 @@ def page() -> str:
 def helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
     """The path and the help of a command, and of all below it."""
     whole = loaded(command)
-    context = click.Context(whole, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
+    given = whole.context_settings | {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(whole, info_name=name, parent=parent, **given)
     yield context.command_path, "\n".join(line.rstrip() for line in whole.get_help(context).splitlines())
     if isinstance(whole, click.Group):
         for below in whole.list_commands(context):

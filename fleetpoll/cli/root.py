@@ -22,7 +22,7 @@ COMMANDS = (
     Later("track", "tracking:track", "Start to watch jobs."),
     Later("untrack", "tracking:untrack", "Stop watching jobs and forget them."),
     Later("status", "status:status", "Show the fleet at a glance: jobs, rate, fill, lag and workers."),
-    Later("top", "top:top", "Watch a fleet in the terminal, live."),
+    Later("top", "top:top", "Watch a fleet in the terminal: health, jobs, allowance, lag, workers and transitions, live."),
     Later("jobs", "jobs:jobs", "List tracked jobs and their last known status."),
     Later("show", "jobs:show", "Show what is known of one job."),
     Later("wait", "wait:wait", "Wait until jobs have finished, or have started."),
@@ -44,7 +44,7 @@ COMMANDS = (
     Later("demo", "demo:demo", "Show the whole thing at work on this machine, in under two minutes."),
     Later("acl", "acl:acl", "Print the user of Redis that a role needs, with its rights."),
     Later("metrics", "metrics:metrics", "Serve the figures of the fleet to Prometheus."),
-    Later("doctor", "doctor:doctor", "Check Redis, AWS and the workers, and say what to do."),
+    Later("doctor", "doctor:doctor", "Check Redis, AWS, the settings and the workers, and say what to do."),
 )
 
 EPILOG = """\b

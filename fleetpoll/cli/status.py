@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from fleetpoll.state.allowance import BucketView
     from fleetpoll.state.broods import BroodSizes
 
+COLUMNS = 68
+"""How wide sentences are: on a pipe a table has no end."""
 HEALTH = {Level.GOOD: "green", Level.IDLE: "", Level.WARN: "yellow", Level.BAD: "red"}
 
 
@@ -73,8 +76,8 @@ def overview(seen: FleetStatus) -> Table:
 
 def verdict(found: Health) -> list[tuple[str, str | Text]]:
     """How the fleet is, and what to do."""
-    rows: list[tuple[str, str | Text]] = [("health", Text(safe(found.words), style=HEALTH[found.level]))]
-    return [*rows, ("", f"-> {safe(found.advice)}")] if found.advice else rows
+    rows: list[tuple[str, str | Text]] = [("health", Text(fill(safe(found.words), COLUMNS), style=HEALTH[found.level]))]
+    return [*rows, ("", fill(f"-> {safe(found.advice)}", COLUMNS, subsequent_indent="   "))] if found.advice else rows
 
 
 def arrays(broods: BroodSizes) -> list[tuple[str, str]]:

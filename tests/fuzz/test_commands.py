@@ -35,6 +35,8 @@ LAST: dict[str, list[str]] = {
     "plan": ["--jobs", "0", "--life", "1:2"],
     "relay": ["--to", "ftp://nowhere"],
     "metrics": ["--once"],
+    "dashboard": ["--port", "-1"],
+    "top": ["--interval", "0"],
 }
 """What comes after the junk, for commands that would go on for ever or for long, were all of it good."""
 NOT_GIVEN = {"--follow", "--group", "--help", "--learnt", "--exec"}

@@ -98,10 +98,10 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
 
 def test_a_fleet_over_tls(tls: Tls, fleet_name: str) -> None:
     """A private CA and a client's certificate are parameters of the URL, for the library and the command line."""
-    with open_fleet(Settings(redis_url=tls.url(), fleet=fleet_name)) as fleet:
-        assert fleet.track(make_ids(3)) == 3
     done = Cli(tls.url(), fleet_name)("doctor", "--no-aws")
     assert (done.returncode, "answers" in done.stdout) == (0, True)
+    with open_fleet(Settings(redis_url=tls.url(), fleet=fleet_name)) as fleet:
+        assert fleet.track(make_ids(3)) == 3
     assert len(Cli(tls.url(), fleet_name).objects("jobs")) == 3
 
 
