@@ -30,7 +30,7 @@ from fleetpoll.state.doorbell import Ring
 from fleetpoll.state.roster import Facts, Order, OrderKind
 from workers.sampling import Sampler
 from workers.setback import Setback, pause_for_others_s
-from workers.telling import STARTING, WAITING, did, tell, tell_of_being_forgotten
+from workers.telling import ASKING, STARTING, WAITING, did, tell, tell_of_being_forgotten
 from workers.troubles import AwsTrouble
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Lane:
         self._next_beat, self._next_sweep, self._recheck_at = 0.0, self._mono() + sweep_in_s, math.inf
         self._ready_at = self._back_at = 0.0
         self._wakes: frozenset[Ring] = frozenset()
-        self._answered, self._did = 0, STARTING
+        self._answered, self._told_calls, self._did = 0, 0, STARTING
 
     @property
     def outrun(self) -> bool:
@@ -132,11 +132,13 @@ class Lane:
 
     @property
     def doing(self) -> str:
-        """What it does, in a few words for operators; a beat finds it between two turns."""
+        """What it has done since its last beat, in a few words for operators: a beat finds it between two turns."""
         if self._order is not None:
             return "drained" if self.drained else "leaving"
         if self._aws.reported is not None:
             return "AWS fails"
+        if self.calls > self._told_calls:
+            return ASKING
         return WAITING if self.waits else self._did
 
     def open(self) -> None:
@@ -243,6 +245,7 @@ class Lane:
         self._started_ms = self._started_ms or self.rooms.roster.now_ms()
         facts = Facts(me.host, me.pid, self._started_ms, self.settings.beat, self.calls, VERSION, self.doing)
         heard = self.rooms.roster.beat(me.worker_id, facts)
+        self._told_calls = facts.calls
         first = self._beaten == -math.inf
         if heard.new and not first:
             tell_of_being_forgotten(now - self._beaten, FORGOTTEN_BEATS * self.settings.beat)

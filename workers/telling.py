@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("poller")
 
 
-STARTING, WAITING = "starting", "waiting for a token"
+STARTING, WAITING, ASKING = "starting", "waiting for a token", "asking AWS"
 
 
 def did(done: Pass) -> str:
@@ -25,7 +25,7 @@ def did(done: Pass) -> str:
         return "paused"
     if done.idle:
         return "idle"
-    return "asking AWS" if done.calls else WAITING
+    return ASKING if done.calls else WAITING
 
 
 def tell(done: Pass) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -28,7 +29,7 @@ def page() -> str:
 def helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
     """The path and the help of a command, and of all below it."""
     whole = loaded(command)
-    given = whole.context_settings | {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    given: dict[str, Any] = {**whole.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
     context = click.Context(whole, info_name=name, parent=parent, **given)
     yield context.command_path, "\n".join(line.rstrip() for line in whole.get_help(context).splitlines())
     if isinstance(whole, click.Group):

@@ -44,7 +44,7 @@ class Felt:
     @property
     def alive(self) -> bool:
         """Whether its loop turns."""
-        return 0 <= self.age_s <= STALE_S
+        return -EVERY_S < self.age_s <= STALE_S  # a stamp is rounded; one far ahead is of before the host's last start
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ def traced(
     traces.close()
 
 
+def tracked(rooms: Rooms, ids: list[str]) -> None:
+    """Track jobs that wait for company no more."""
+    rooms.schedule.track(ids, now_ms=rooms.roster.now_ms() - 10_000)
+
+
 def facts(span: ReadableSpan) -> dict[str, Any]:
     """What a span says beside its times, without the prefix."""
     return {name.removeprefix("fleetpoll."): value for name, value in (span.attributes or {}).items()}
@@ -81,7 +86,7 @@ def test_a_pass_is_a_span_with_one_for_each_room(
     traced: Callable[..., Cycle], spans: InMemorySpanExporter, simulator: Simulator, rooms: Rooms, settings: Settings
 ) -> None:
     """In the order of the pass, all children of it, with what each was about and what came of it."""
-    rooms.schedule.track(simulator.populate(7))
+    tracked(rooms, simulator.populate(7))
 
     traced().run()
 
@@ -116,7 +121,7 @@ def test_what_aws_fails_is_an_error_with_its_words(
     traced: Callable[..., Cycle], spans: InMemorySpanExporter, simulator: Simulator, rooms: Rooms
 ) -> None:
     """On the call, and on the pass."""
-    rooms.schedule.track(simulator.populate(1))
+    tracked(rooms, simulator.populate(1))
 
     traced(endpoint_url="http://127.0.0.1:1").run()
 
@@ -131,7 +136,7 @@ def test_a_pass_that_redis_fails_ends_its_span(
     traced: Callable[..., Cycle], spans: InMemorySpanExporter, simulator: Simulator, rooms: Rooms
 ) -> None:
     """While a token is waited for, the server goes away."""
-    rooms.schedule.track(simulator.populate(1))
+    tracked(rooms, simulator.populate(1))
     steps = traced().steps()
     next(steps)
 
@@ -145,7 +150,7 @@ def test_a_paused_fleet_says_so(
     traced: Callable[..., Cycle], spans: InMemorySpanExporter, simulator: Simulator, rooms: Rooms
 ) -> None:
     """Its lease was given back."""
-    rooms.schedule.track(simulator.populate(1))
+    tracked(rooms, simulator.populate(1))
     rooms.buckets["DescribeJobs"].pause(True)
 
     traced().run()
